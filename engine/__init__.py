@@ -1,0 +1,1 @@
+"""Branchline's engine: routing, sessions, context, models and turns, without a screen."""

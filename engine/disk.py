@@ -1,0 +1,247 @@
+"""The door to files. Each method of Disk is one system call, so a test disk can fail, tear or
+record every one of them; the functions below are the only ways the engine writes.
+
+Rules kept here: directories 0700, files 0600, links never followed, only regular files opened,
+a short write is continued, a failed write is rolled back, a replaced file is synced before and
+its directory after the rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import StoreError
+
+__all__ = [
+    "Disk",
+    "FileInfo",
+    "append_all",
+    "ensure_dir",
+    "explain",
+    "open_regular",
+    "read_file",
+    "read_range",
+    "sync_dir",
+    "write_all",
+    "write_atomic",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A directory's entry: a regular file's name, size in bytes and change time in ns."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+class Disk:
+    """The real disk. Replaceable: a subclass may fail, tear, delay or record each call."""
+
+    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def read(self, fd: int, count: int, offset: int) -> bytes:
+        return os.pread(fd, count, offset)
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        return os.write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
+
+    def stat(self, fd: int) -> os.stat_result:
+        return os.fstat(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        os.replace(source, target)
+
+    def unlink(self, path: Path) -> None:
+        os.unlink(path)
+
+    def mkdir(self, path: Path) -> None:
+        os.mkdir(path, 0o700)
+
+    def lock(self, fd: int) -> bool:
+        """Take the exclusive kernel lock (flock) at once; False when somebody has it."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(self, fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def files(self, path: Path) -> list[FileInfo]:
+        """The regular files of a directory (links and others left out), in no order."""
+        found = []
+        with os.scandir(path) as scan:
+            for item in scan:
+                # A file may go between the listing and the look at it.
+                with contextlib.suppress(FileNotFoundError):
+                    if item.is_file(follow_symlinks=False):
+                        info = item.stat(follow_symlinks=False)
+                        found.append(FileInfo(item.name, info.st_size, info.st_mtime_ns))
+        return found
+
+    def dirs(self, path: Path) -> list[str]:
+        """The names of a directory's directories (links left out), sorted."""
+        with os.scandir(path) as scan:
+            return sorted(item.name for item in scan if item.is_dir(follow_symlinks=False))
+
+
+def explain(error: OSError, doing: str) -> StoreError:
+    """A StoreError that says what failed, where, and what a person can do about it."""
+    remedies = {
+        errno.ENOSPC: "Free some space on the disk and try again; nothing earlier was changed",
+        errno.EDQUOT: "Your disk quota is used up: free some space and try again",
+        errno.EROFS: "The file system is mounted read-only",
+        errno.EACCES: "Check who owns the state directory and its permissions",
+        errno.EPERM: "Check who owns the state directory and its permissions",
+        errno.ELOOP: "A link stands where a plain file belongs: remove it",
+        errno.EMFILE: "Too many files are open: close some programs or raise `ulimit -n`",
+        errno.ENOTDIR: "A file stands where a directory belongs: move it away",
+        errno.ENOENT: "The file or its directory is gone: was the state directory moved?",
+    }
+    reason = error.strerror or str(error)
+    place = error.filename if isinstance(error.filename, str) else None
+    remedy = remedies.get(error.errno or 0, "Check the disk and try again")
+    return StoreError(f"{doing}: {reason}", place=place, remedy=remedy)
+
+
+def ensure_dir(disk: Disk, path: Path) -> None:
+    """Create a directory and its missing parents, 0700 each.
+
+    Raises:
+        OSError: it cannot be made, or something other than a directory is in the way.
+    """
+    missing = []
+    current = path
+    while not current.exists():
+        missing.append(current)
+        current = current.parent
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            disk.mkdir(directory)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def open_regular(disk: Disk, path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a plain file; a link, pipe, device or directory is refused.
+
+    Raises:
+        OSError: as the system says, or ELOOP / EINVAL for what is not a plain file.
+    """
+    # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+    fd = disk.open(path, flags | os.O_NONBLOCK, mode)
+    try:
+        if not stat.S_ISREG(disk.stat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    except BaseException:
+        disk.close(fd)
+        raise
+    return fd
+
+
+def read_file(disk: Disk, path: Path, *, limit: int) -> bytes:
+    """All of a plain file.
+
+    Raises:
+        OSError: it cannot be read, or EFBIG when it is larger than `limit` bytes.
+    """
+    fd = open_regular(disk, path, os.O_RDONLY)
+    try:
+        size = disk.stat(fd).st_size
+        if size > limit:
+            raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
+        return read_range(disk, fd, 0, size)
+    finally:
+        disk.close(fd)
+
+
+def read_range(disk: Disk, fd: int, offset: int, count: int) -> bytes:
+    """`count` bytes from `offset`, fewer at the end of the file."""
+    parts = []
+    while count > 0:
+        part = disk.read(fd, count, offset)
+        if not part:
+            break
+        parts.append(part)
+        offset += len(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def write_all(disk: Disk, fd: int, data: bytes) -> None:
+    """Write every byte: a disk that fills up first answers with a short write, not an error."""
+    view = memoryview(data)
+    while view:
+        view = view[disk.write(fd, view) :]
+
+
+def append_all(disk: Disk, fd: int, data: bytes, *, size: int, sync: bool = True) -> None:
+    """Append to an O_APPEND file whose length is `size`, wholly or not at all.
+
+    Raises:
+        OSError: nothing was kept; the file has its old length again. When even that failed,
+            `__notes__` says so and the caller must stop writing to this file.
+    """
+    try:
+        write_all(disk, fd, data)
+        if sync:
+            disk.fsync(fd)
+    except OSError as error:
+        try:
+            disk.truncate(fd, size)
+            disk.fsync(fd)
+        except OSError:
+            error.add_note("not rolled back")
+        raise
+
+
+def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file's content so that a crash leaves the old or the new, never a mixture.
+
+    Raises:
+        OSError: the old content stands; no temporary file is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            disk.unlink(temporary)
+        fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            write_all(disk, fd, data)
+            disk.fsync(fd)
+        finally:
+            disk.close(fd)
+        disk.rename(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            disk.unlink(temporary)
+        raise
+    sync_dir(disk, path.parent)
+
+
+def sync_dir(disk: Disk, path: Path) -> None:
+    """Make a directory's names durable (after a create or a rename)."""
+    fd = disk.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        disk.fsync(fd)
+    finally:
+        disk.close(fd)

@@ -1,0 +1,193 @@
+"""The types between the engine and a model: one request shape, one stream of events.
+
+Adapters (anthropic, openai, ollama, offline) turn a ModelRequest into their wire form and the
+answer into events. They never see a session, a config or a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+__all__ = [
+    "Block",
+    "ChatMessage",
+    "Done",
+    "Image",
+    "ModelRequest",
+    "Provider",
+    "Purpose",
+    "Retrying",
+    "StopReason",
+    "StreamEvent",
+    "Text",
+    "TextDelta",
+    "Thinking",
+    "ThinkingDelta",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolResult",
+    "ToolSpec",
+    "Usage",
+]
+
+Purpose = Literal["reply", "summary", "flush", "probe", "subagent"]
+StopReason = Literal["stop", "length", "toolUse", "refusal", "error", "aborted"]
+"""As transcripts write it. `error`: the stream broke, partial text kept; `aborted`: cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Base64 `data` of a picture with its MIME type."""
+
+    data: str
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Reasoning text; `signature` goes back byte for byte to the provider that gave it."""
+
+    text: str
+    signature: str = ""
+    redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    call_id: str
+    name: str
+    text: str
+    is_error: bool = False
+
+
+Block = Text | Image | Thinking | ToolCall | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a request.
+
+    Attributes:
+        role: who speaks to the model; tool results come as `user` with ToolResult blocks.
+        name: the person who wrote a user message, "" when unknown.
+        entry_ids: transcript entries whose words this message carries (the leak check reads it).
+    """
+
+    role: Literal["user", "assistant"]
+    content: tuple[Block, ...]
+    name: str = ""
+    entry_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Everything a model call needs.
+
+    Attributes:
+        model: the provider's own model id (without the provider's name before the slash).
+        max_tokens: most tokens to write; None lets the adapter choose.
+        context_window: tokens the model can hold, for servers that must be told (Ollama).
+        session_key: for provider caching and the recorder; never sent as words.
+        principal: whom the answer is for, for the leak check.
+    """
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    system: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    max_tokens: int | None = None
+    context_window: int | None = None
+    thinking: str = "off"
+    purpose: Purpose = "reply"
+    session_key: str = ""
+    principal: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counts them. `input` excludes what the cache served."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output + self.cache_read + self.cache_write
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A tool call grows: `name` and `id` once, `arguments` is a piece of JSON text."""
+
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Nothing has been shown yet and the call is tried again in `seconds`."""
+
+    reason: str
+    seconds: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event: the whole answer in order, why it ended, and what it cost."""
+
+    content: tuple[Block, ...]
+    stop_reason: StopReason
+    usage: Usage | None
+    response_id: str = ""
+    model: str = ""
+
+
+StreamEvent = TextDelta | ThinkingDelta | ToolCallDelta | Retrying | Done
+
+
+class Provider(Protocol):
+    """One way to reach models. `stream` yields deltas and ends with exactly one Done.
+
+    Raises (from the iterator):
+        ModelError: classified; `partial` holds the text that had arrived.
+    Closing the iterator (or cancelling its task) closes the connection at once.
+    """
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[StreamEvent]: ...
