@@ -53,9 +53,9 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         self.advance(max(0.0, seconds))
-        import anyio
+        import anyio.lowlevel
 
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
 
 
 def iso(milliseconds: int) -> str:

@@ -1,0 +1,134 @@
+"""What the engine tells: frozen events that the app, the command line and tests listen to.
+
+Every event names its session by key. Text inside is untrusted and unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.errors import BranchlineError, Problem
+    from engine.models.protocol import StopReason, Usage
+    from engine.sessions.entries import Entry
+
+__all__ = [
+    "ConfigChanged",
+    "EntryAppended",
+    "Event",
+    "Noticed",
+    "ReplyDelta",
+    "SessionChanged",
+    "TurnEnded",
+    "TurnQueued",
+    "TurnRetrying",
+    "TurnStarted",
+    "TurnWaiting",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAppended:
+    """An entry is on disk. `foreign`: another process wrote it."""
+
+    session_key: str
+    entry: Entry
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnQueued:
+    """A message waits for its turn; `ahead` turns come first in this session."""
+
+    session_key: str
+    turn_id: str
+    ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnWaiting:
+    """The session is held by another process; the turn goes on when that one lets go."""
+
+    session_key: str
+    turn_id: str
+    holder_pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """The user's entry is on disk and the model is being asked."""
+
+    session_key: str
+    turn_id: str
+    entry_id: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    """More of the reply. `thinking` is reasoning text, never part of the reply."""
+
+    session_key: str
+    turn_id: str
+    text: str = ""
+    thinking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRetrying:
+    """The call failed before anything was shown and is tried again in `seconds`."""
+
+    session_key: str
+    turn_id: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The turn is over and its outcome on disk (`reply_entry_id` None: nothing to keep)."""
+
+    session_key: str
+    turn_id: str
+    reply_entry_id: str | None
+    stop_reason: StopReason
+    model: str
+    usage: Usage | None = None
+    error: BranchlineError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanged:
+    """A session was made, renamed, reset, or its state, model or leaf moved; look again."""
+
+    session_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """Another config revision is in force."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something a person should know: a torn tail cut, unreadable lines, a risky setting."""
+
+    problem: Problem
+    session_key: str | None = None
+
+
+Event = (
+    EntryAppended
+    | TurnQueued
+    | TurnWaiting
+    | TurnStarted
+    | ReplyDelta
+    | TurnRetrying
+    | TurnEnded
+    | SessionChanged
+    | ConfigChanged
+    | Noticed
+)
