@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import engine
+
+ROOT = Path(__file__).parent.parent
+ENGINE = sorted((ROOT / "engine").rglob("*.py"))
+
+# Which rooms of the engine a room may import besides its own and the doors.
+DOORS = {"errors", "clock", "disk", "text", "_version"}
+ARROWS = {
+    "config": set(),
+    "routing": {"config"},
+    "sessions": set(),
+    "models": {"config", "context"},
+    "context": {"sessions", "config", "models"},
+    "agents": {"config", "routing", "sessions", "context", "models", "events"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_engine_knows_nothing_of_a_screen(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert not roots & {"textual", "rich", "click", "tui"}
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_between_rooms_point_one_way(path: Path) -> None:
+    room = path.relative_to(ROOT / "engine").parts[0].removesuffix(".py")
+    if room in {"engine", "events", "__init__"}:  # these see every room
+        return
+    allowed = ARROWS.get(room, set()) | DOORS | {room}
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "engine" and len(parts) > 1:
+            assert parts[1] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_engine_runs_without_a_screen_being_loaded() -> None:
+    code = (
+        "import engine, sys\n"
+        "for name in engine.__all__: getattr(engine, name)\n"
+        "bad = {m.split('.')[0] for m in sys.modules} & {'textual', 'click', 'tui', 'rich'}\n"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_importing_the_engine_is_light() -> None:
+    code = (
+        "import engine, sys\n"
+        "heavy = {m.split('.')[0] for m in sys.modules}\n"
+        "heavy &= {'httpx', 'json5', 'watchfiles', 'anyio', 'asyncio', 'msgspec'}\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_public_surface_is_the_sorted_all() -> None:
+    assert engine.__all__ == sorted(engine.__all__)
+    public = {
+        name
+        for name in dir(engine)
+        if not name.startswith("_")
+        and not (ROOT / "engine" / name).exists()
+        and not (ROOT / "engine" / f"{name}.py").exists()
+    }
+    assert public == {name for name in engine.__all__ if not name.startswith("_")}
