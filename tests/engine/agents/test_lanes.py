@@ -41,29 +41,34 @@ async def test_sessions_run_side_by_side_up_to_the_limit() -> None:
     assert most == 2
 
 
+async def held(lanes: Lanes, key: str, until: anyio.Event) -> None:
+    async with lanes.turn(key):
+        await until.wait()
+
+
 async def test_waiting_counts_only_those_behind_somebody() -> None:
-    lanes = Lanes(4)
+    lanes, done = Lanes(4), anyio.Event()
     async with anyio.create_task_group() as group:
-        async with lanes.turn("a"), lanes.turn("b"):
-
-            async def queued() -> None:
-                async with lanes.turn("a"):
-                    pass
-
-            group.start_soon(queued)
-            await anyio.sleep(0.001)
-            assert lanes.inside("a") == 2
-            assert lanes.waiting == 1
-            assert sorted(lanes.busy) == ["a", "b"]
+        for key in ("a", "b", "a"):
+            group.start_soon(held, lanes, key, done)
+        await anyio.wait_all_tasks_blocked()
+        assert lanes.inside("a") == 2
+        assert lanes.waiting == 1
+        assert sorted(lanes.busy) == ["a", "b"]
+        done.set()
+    assert lanes.waiting == 0
 
 
 async def test_a_cancelled_waiter_leaves_its_place() -> None:
-    lanes, ran = Lanes(4), []
-    async with lanes.turn("a"):
+    lanes, done, ran = Lanes(4), anyio.Event(), []
+    async with anyio.create_task_group() as group:
+        group.start_soon(held, lanes, "a", done)
+        await anyio.wait_all_tasks_blocked()
         with anyio.move_on_after(0.01):
             async with lanes.turn("a"):
                 ran.append("never")
         assert lanes.inside("a") == 1
+        done.set()
     async with lanes.turn("a"):
         ran.append("next")
     assert ran == ["next"]
