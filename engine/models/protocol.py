@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 __all__ = [
+    "UNPARSED",
     "Block",
     "ChatMessage",
     "Done",
     "Image",
+    "ModelInfo",
     "ModelRequest",
     "Provider",
     "Purpose",
     "Retrying",
     "StopReason",
     "StreamEvent",
+    "Switched",
     "Text",
     "TextDelta",
     "Thinking",
@@ -33,6 +36,9 @@ __all__ = [
 ]
 
 Purpose = Literal["reply", "summary", "flush", "probe", "subagent"]
+UNPARSED = "_unparsed"
+"""The one argument of a tool call whose arguments were not a JSON object: their raw text."""
+
 StopReason = Literal["stop", "length", "toolUse", "refusal", "error", "aborted"]
 """As transcripts write it. `error`: the stream broke, partial text kept; `aborted`: cancelled."""
 
@@ -169,6 +175,18 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
+class Switched:
+    """`from_ref` could not answer (`reason`); what follows comes from `to_ref`.
+
+    Only ever told before anything was shown, and never for a model the person chose.
+    """
+
+    from_ref: str
+    to_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last event: the whole answer in order, why it ended, and what it cost."""
 
@@ -179,7 +197,43 @@ class Done:
     model: str = ""
 
 
-StreamEvent = TextDelta | ThinkingDelta | ToolCallDelta | Retrying | Done
+StreamEvent = TextDelta | ThinkingDelta | ToolCallDelta | Retrying | Switched | Done
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is known of a model before it is asked.
+
+    Attributes:
+        ref: `provider/model`.
+        model: the provider's own id (what follows the first slash).
+        context_window: tokens the model can hold; a default where neither config nor server says.
+        max_tokens: most tokens it may write in one answer.
+        key_source: name of the variable, `config` or `file:…` that holds the key; never the key.
+            None: no key is set.
+        needs_key: whether calls without a key are refused before they are sent.
+        local: whether it runs on this machine (longer silences are normal).
+        reasoning: whether it takes a thinking level.
+    """
+
+    ref: str
+    provider: str
+    model: str
+    api: str
+    context_window: int
+    max_tokens: int
+    key_source: str | None = None
+    needs_key: bool = False
+    input: tuple[str, ...] = ("text",)
+    tools: bool = True
+    reasoning: bool = False
+    local: bool = False
+    name: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a call can be tried: a key is there, or none is needed."""
+        return not self.needs_key or self.key_source is not None
 
 
 class Provider(Protocol):
