@@ -7,9 +7,12 @@ reports every problem with its place, and it never changes afterwards.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
-import msgspec
+from msgspec import Meta
+
+from engine.config.base import Amount, Count, Id, Positive, Value, masked
+from engine.config.providers import Cost, KeyFile, Models, ModelSpec, Provider
 
 __all__ = [
     "Agent",
@@ -19,29 +22,35 @@ __all__ = [
     "Channel",
     "Compaction",
     "Config",
+    "Cost",
+    "DmLimits",
     "DmScope",
+    "Group",
     "GroupChat",
     "History",
     "HistoryLimit",
+    "KeyFile",
+    "Maintenance",
     "Match",
     "MemoryFlush",
     "Messages",
+    "ModelAlias",
     "ModelChoice",
     "ModelSpec",
     "Models",
     "PeerMatch",
     "Provider",
     "Queue",
+    "Reset",
+    "SendMatch",
+    "SendPolicy",
+    "SendRule",
     "Session",
     "Ui",
+    "Value",
 ]
 
 DmScope = Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"]
-Id = str | int
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of all config values."""
 
 
 class ModelChoice(Value):
@@ -51,10 +60,17 @@ class ModelChoice(Value):
     """References tried in order when the primary cannot answer."""
 
 
+class ModelAlias(Value):
+    alias: str | None = None
+    """Short name for this model."""
+    params: dict[str, Any] | None = None
+    """Settings of the reference for this model; kept, not used here."""
+
+
 class GroupChat(Value):
     mention_patterns: tuple[str, ...] = ()
     """Patterns that count as addressing the agent in a group, besides a real mention."""
-    history_limit: int | None = None
+    history_limit: Count | None = None
     """Unaddressed group messages kept as context. Default: history.group."""
 
 
@@ -73,18 +89,70 @@ class Agent(Value):
     """How the agent behaves in groups."""
 
 
+class HistoryLimit(Value):
+    max_messages: Count = 0
+    """Most messages in the window; 0: no limit."""
+    max_tokens: Count = 0
+    """Most tokens in the window; 0: no limit."""
+
+
+class History(Value):
+    dm: HistoryLimit = HistoryLimit(max_messages=100, max_tokens=32000)
+    """Limits for direct messages and the operator's chats."""
+    group: HistoryLimit = HistoryLimit(max_messages=30, max_tokens=8000)
+    """Limits for groups and channels."""
+
+
+class MemoryFlush(Value):
+    enabled: bool = True
+    """Whether a silent turn writes lasting notes shortly before compaction."""
+    soft_threshold_tokens: Count = 4000
+    """Tokens before the compaction threshold at which the flush runs."""
+
+
+class Compaction(Value):
+    enabled: bool = True
+    """Whether sessions compact by themselves."""
+    mode: str = "default"
+    """The reference's choice of method; there is one here, so it is kept and not used."""
+    threshold: Annotated[float, Meta(gt=0, le=1)] = 0.85
+    """Part of the window at which compaction starts."""
+    reserve_tokens: Count = 16384
+    """Tokens kept free for the answer; scaled down for small windows."""
+    reserve_tokens_floor: Count = 20000
+    """Least reserve, in tokens; scaled down for small windows."""
+    preserve_recent: Count = 10
+    """Messages never folded."""
+    keep_recent_tokens: Count = 20000
+    """Tokens of recent talk kept as they are."""
+    summary_max_tokens: Positive = 1024
+    """Most tokens of a summary."""
+    model: str | None = None
+    """Model that writes summaries. Default: the session's."""
+    memory_flush: MemoryFlush = MemoryFlush()
+    """Notes written before compaction."""
+
+
 class AgentDefaults(Value):
     workspace: str | None = None
     """Folder for agents that name none. Default: `<state>/workspace`."""
     model: ModelChoice | None = None
-    """Model for agents that name none. Default: a preset whose key is set, else offline/echo."""
-    max_concurrent: int = 4
+    """Model for agents that name none: a reference, {primary, fallbacks} or {provider, name}.
+    Default: a preset whose key is set, else offline/echo."""
+    models: dict[str, ModelAlias] = {}
+    """Model reference → {alias}; the aliases join models.aliases."""
+    compaction: Compaction | None = None
+    """The reference's place for `compaction`; keys given at the top level win."""
+    max_concurrent: Positive = 4
     """Turns that run at the same time, over all sessions."""
-    timeout_seconds: int = 600
+    timeout_seconds: Positive = 600
     """Longest a turn may run, in seconds."""
 
 
 class Agents(Value):
+    """Beside these two keys, `agents` may hold agents by name: `"telegram-dm": {channels:
+    ["telegram"], scope: "dm"}` stands for an agent of that id and bindings for those channels."""
+
     defaults: AgentDefaults = AgentDefaults()
     """What agents inherit."""
     list: tuple[Agent, ...] = ()
@@ -92,7 +160,7 @@ class Agents(Value):
 
 
 class PeerMatch(Value):
-    kind: str
+    kind: Literal["dm", "direct", "group", "channel"]
     """dm (or direct), group or channel."""
     id: Id
     """Peer id as the channel gives it; `*` for any of this kind."""
@@ -124,6 +192,49 @@ class Binding(Value):
     """Free text."""
 
 
+class Reset(Value):
+    mode: Literal["none", "daily", "idle"] | None = None
+    """none: sessions do not expire; daily: at atHour; idle: after idleMinutes of silence."""
+    at_hour: Annotated[int, Meta(ge=0, le=23)] | None = None
+    """Local hour of the daily reset. Default: 4."""
+    idle_minutes: Count | None = None
+    """Minutes of silence after which a session is over."""
+
+
+class SendMatch(Value):
+    channel: str | None = None
+    """Channel name."""
+    chat_type: Literal["dm", "direct", "group", "channel"] | None = None
+    """Kind of conversation."""
+    key_prefix: str | None = None
+    """Beginning of the session key, with or without `agent:<id>:`."""
+    raw_key_prefix: str | None = None
+    """Beginning of the whole session key."""
+
+
+class SendRule(Value):
+    action: Literal["allow", "deny"]
+    """What happens to an answer that matches."""
+    match: SendMatch = SendMatch()
+    """Fields of which all must hold; empty matches everything."""
+
+
+class SendPolicy(Value):
+    default: Literal["allow", "deny"] = "allow"
+    """What holds when no rule matches."""
+    rules: tuple[SendRule, ...] = ()
+    """Rules in order; one that denies wins."""
+
+
+class Maintenance(Value):
+    prune_after_days: Amount = 0
+    """Days after which an unused session goes to the trash; 0: never."""
+    max_sessions: Count = 0
+    """Most sessions kept; 0: no limit."""
+    disk_budget: int | str | None = None
+    """Most space for transcripts: bytes, or text such as `500MB`. Default: no limit."""
+
+
 class Session(Value):
     dm_scope: DmScope = "main"
     """Which direct messages share a session. The first-run config sets per-channel-peer."""
@@ -133,28 +244,46 @@ class Session(Value):
     """Person → `channel:peerId` list; linked peers share their sessions (not under main)."""
     key_format: str | None = None
     """Template for the part of a key after `agent:<id>:`."""
-    max_concurrent: int | None = None
+    max_concurrent: Positive | None = None
     """Most sessions at a time; over it new senders get busyMessage. Default: no limit."""
     busy_message: str = "All lines are busy just now. Please try again in a little while."
     """What a sender hears when maxConcurrent is reached."""
     isolation: Literal["full", "partial"] = "full"
     """partial: sessions may read one shared, read-only knowledge folder."""
-    lock_timeout_seconds: float = 60.0
+    lock_timeout_seconds: Amount = 60.0
     """How long a turn waits for a session that another process holds, in seconds."""
-    reset: Any = None
+    reset: Reset | None = None
     """When sessions expire. Default: never."""
-    reset_by_type: Any = None
+    reset_by_type: dict[Literal["dm", "direct", "group", "thread"], Reset] = {}
     """reset for dm, group, thread."""
-    reset_by_channel: Any = None
+    reset_by_channel: dict[str, Reset] = {}
     """reset for a channel."""
-    ttl_days: float = 0
+    idle_minutes: Count | None = None
+    """The reference's older way to write reset {mode: "idle", idleMinutes}."""
+    ttl_days: Amount = 0
     """Days after which an unused session is archived; 0: never."""
-    timeout_hours: float = 0
+    timeout_hours: Amount = 0
     """Hours of silence after which a session counts as idle; 0: never."""
-    send_policy: Any = None
-    """Rules that allow or deny answering."""
-    maintenance: Any = None
-    """Retention: pruneAfterDays, maxSessions, diskBudget."""
+    send_policy: SendPolicy | None = None
+    """Rules that allow or deny answering. Default: allow."""
+    maintenance: Maintenance | None = None
+    """Retention. Default: nothing is removed."""
+
+
+class Group(TypedDict, total=False):
+    requireMention: bool
+    """Whether the agent answers only when addressed. Default: true."""
+    enabled: bool
+    """Whether this group is served. Default: true."""
+    allowFrom: list[Id]
+    """Senders allowed in this group. Default: groupAllowFrom."""
+    historyLimit: Count
+    """User turns kept in the window for this group."""
+
+
+class DmLimits(TypedDict, total=False):
+    historyLimit: Count
+    """User turns kept in the window for this person."""
 
 
 class Channel(Value):
@@ -166,136 +295,34 @@ class Channel(Value):
     """Which groups are served."""
     group_allow_from: tuple[Id, ...] = ()
     """Senders allowed in groups. Default: allowFrom."""
-    groups: dict[str, Any] = {}
-    """Per group: requireMention and so on."""
+    groups: dict[str, Group] = {}
+    """Per group id (`*` for all): requireMention and so on."""
     identify: tuple[str, ...] = ("id", "username", "anon")
     """Fields tried in order to identify a sender."""
-    history_limit: int | None = None
+    history_limit: Count | None = None
     """User turns kept in the window for groups of this channel."""
-    dm_history_limit: int | None = None
+    dm_history_limit: Count | None = None
     """User turns kept in the window for direct messages of this channel."""
-    dms: dict[str, Any] = {}
-    """Per peer: {historyLimit}."""
-    accounts: dict[str, Any] = {}
-    """Accounts of this channel."""
+    dms: dict[str, DmLimits] = {}
+    """Per peer id: {historyLimit}."""
+    accounts: dict[str, dict[str, Any]] = {}
+    """Accounts of this channel, each with settings that win over the channel's."""
     enabled: bool = True
     """Whether the channel is served."""
-
-
-class HistoryLimit(Value):
-    max_messages: int = 0
-    """Most messages in the window; 0: no limit."""
-    max_tokens: int = 0
-    """Most tokens in the window; 0: no limit."""
-
-
-class History(Value):
-    dm: HistoryLimit = HistoryLimit(max_messages=100, max_tokens=32000)
-    """Limits for direct messages and the operator's chats."""
-    group: HistoryLimit = HistoryLimit(max_messages=30, max_tokens=8000)
-    """Limits for groups and channels."""
-
-
-class MemoryFlush(Value):
-    enabled: bool = True
-    """Whether a silent turn writes lasting notes shortly before compaction."""
-    soft_threshold_tokens: int = 4000
-    """Tokens before the compaction threshold at which the flush runs."""
-
-
-class Compaction(Value):
-    enabled: bool = True
-    """Whether sessions compact by themselves."""
-    threshold: float = 0.85
-    """Part of the window at which compaction starts."""
-    reserve_tokens: int = 16384
-    """Tokens kept free for the answer; scaled down for small windows."""
-    reserve_tokens_floor: int = 20000
-    """Least reserve, in tokens; scaled down for small windows."""
-    preserve_recent: int = 10
-    """Messages never folded."""
-    keep_recent_tokens: int = 20000
-    """Tokens of recent talk kept as they are."""
-    summary_max_tokens: int = 1024
-    """Most tokens of a summary."""
-    model: str | None = None
-    """Model that writes summaries. Default: the session's."""
-    memory_flush: MemoryFlush = MemoryFlush()
-    """Notes written before compaction."""
-
-
-class ModelSpec(Value):
-    id: str
-    """The provider's id of the model."""
-    name: str | None = None
-    """Name shown to people. Default: the id."""
-    context_window: int | None = None
-    """Tokens the model can hold. Default: asked of the server, else 32k local, 200k cloud."""
-    max_tokens: int | None = None
-    """Most tokens the model may write. Default: 8192, less for small windows."""
-    input: tuple[str, ...] = ("text",)
-    """What it reads: text, image."""
-    tools: bool = True
-    """Whether it can call tools."""
-    reasoning: bool = False
-    """Whether it thinks before it answers."""
-    cost: Any = None
-    """Price per million tokens: {input, output, cacheRead, cacheWrite}."""
-    compat: Any = None
-    """Switches for servers that differ."""
-
-
-class Provider(Value):
-    api: str | None = None
-    """anthropic-messages, openai-completions, ollama or offline. Default: the preset's."""
-    base_url: str | None = None
-    """Where the API is. Default: the preset's."""
-    api_key: Any = None
-    """Key, `${VAR}`, {source: "file", path}, or null to send none. Default: the preset's
-    environment variable."""
-    headers: dict[str, str] = {}
-    """Headers to add."""
-    extra_body: dict[str, Any] = {}
-    """Fields to add to each request body."""
-    timeout_seconds: float | None = None
-    """Longest silence of a stream, in seconds. Default: 120 cloud, 300 local."""
-    max_tokens_field: str | None = None
-    """max_tokens or max_completion_tokens. Default: by host."""
-    stream_usage: bool = True
-    """Whether to ask for token counts in the stream."""
-    anthropic_version: str | None = None
-    """anthropic-version header. Default: by host."""
-    allow_insecure: bool = False
-    """Send a key over plain http to another machine."""
-    models: tuple[ModelSpec, ...] = ()
-    """Models whose sizes are known."""
-    context_window: int | None = None
-    """Context window for models of this provider that say none."""
-    max_tokens: int | None = None
-    """Answer limit for models of this provider that say none."""
-
-
-class Models(Value):
-    mode: str = "merge"
-    """merge: the presets stay available beside `providers`."""
-    providers: dict[str, Provider] = {}
-    """Providers by name."""
-    aliases: dict[str, str] = {}
-    """Short names for references."""
-    record: Literal["off", "record", "replay", "auto"] = "off"
-    """Whether requests and answers are kept and replayed."""
 
 
 class Queue(Value):
     mode: Literal["collect", "followup", "steer", "interrupt"] = "collect"
     """What happens to messages that come during a turn."""
-    debounce_ms: int = 0
+    debounce_ms: Count = 0
     """Milliseconds of quiet before collected messages are answered."""
 
 
 class Messages(Value):
     queue: Queue = Queue()
     """Messages that arrive during a turn."""
+    group_chat: GroupChat = GroupChat()
+    """How agents behave in groups; an agent's own groupChat wins."""
 
 
 class Ui(Value):
@@ -330,7 +357,10 @@ class Config(Value):
     """Binding id → keys."""
     env: dict[str, str] = {}
     """Environment variables to add; existing ones win."""
-    tools: Any = None
+    tools: dict[str, Any] | None = None
     """Session tools and their visibility."""
-    permissions: Any = None
+    permissions: dict[str, Any] | None = None
     """Permission profiles."""
+
+    def __repr__(self) -> str:
+        return masked(self, ("env",))
