@@ -19,9 +19,12 @@ from pathlib import Path
 from engine.errors import StoreError
 
 __all__ = [
+    "NOT_ROLLED_BACK",
+    "NOT_SYNCED",
     "Disk",
     "FileInfo",
     "append_all",
+    "copy_range",
     "ensure_dir",
     "explain",
     "open_regular",
@@ -31,6 +34,10 @@ __all__ = [
     "write_all",
     "write_atomic",
 ]
+
+COPY_CHUNK = 1024 * 1024
+NOT_SYNCED = "not synced"
+NOT_ROLLED_BACK = "not rolled back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,10 @@ class Disk:
 
     def stat(self, fd: int) -> os.stat_result:
         return os.fstat(fd)
+
+    def look(self, path: Path) -> os.stat_result:
+        """What stands at a path; a link itself, not what it points at."""
+        return os.lstat(path)
 
     def rename(self, source: Path, target: Path) -> None:
         os.replace(source, target)
@@ -198,20 +209,54 @@ def append_all(disk: Disk, fd: int, data: bytes, *, size: int, sync: bool = True
     """Append to an O_APPEND file whose length is `size`, wholly or not at all.
 
     Raises:
-        OSError: nothing was kept; the file has its old length again. When even that failed,
-            `__notes__` says so and the caller must stop writing to this file.
+        OSError: nothing was kept; the file has its old length again. `__notes__` says NOT_SYNCED
+            when it was the sync that failed (what the disk holds is then unknown) and
+            NOT_ROLLED_BACK when not even the old length could be restored; in both cases the
+            caller must stop writing until it has read the file again.
     """
     try:
         write_all(disk, fd, data)
         if sync:
-            disk.fsync(fd)
-    except OSError as error:
+            _sync_noted(disk, fd)
+    except BaseException as error:
         try:
             disk.truncate(fd, size)
             disk.fsync(fd)
         except OSError:
-            error.add_note("not rolled back")
+            error.add_note(NOT_ROLLED_BACK)
         raise
+
+
+def _sync_noted(disk: Disk, fd: int) -> None:
+    try:
+        disk.fsync(fd)
+    except OSError as error:
+        error.add_note(NOT_SYNCED)
+        raise
+
+
+def copy_range(disk: Disk, fd: int, start: int, end: int, target: Path) -> None:
+    """Copy part of an open file into a new one, durably.
+
+    Raises:
+        OSError: it cannot be read or written; what there is of the copy is removed.
+    """
+    out = disk.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        while start < end:
+            part = disk.read(fd, min(COPY_CHUNK, end - start), start)
+            if not part:
+                break
+            write_all(disk, out, part)
+            start += len(part)
+        disk.fsync(out)
+    except OSError:
+        with contextlib.suppress(OSError):
+            disk.unlink(target)
+        raise
+    finally:
+        disk.close(out)
+    sync_dir(disk, target.parent)
 
 
 def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> None:

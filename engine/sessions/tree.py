@@ -100,6 +100,37 @@ class Tree:
             self._children.setdefault(parent.id if parent else None, []).append(node_id)
         self._follow(node, data)
 
+    def extend(self, fresh: Iterable[Node]) -> None:
+        """Take in many entries; as `add`, quicker where each is a message under the one before."""
+        nodes, last = self.nodes, None
+        for node in fresh:
+            name = node.id
+            if (
+                last is None
+                or node.parent_id != last.id
+                or name in nodes
+                or node.type != "message"
+                or self._missing
+                or self._children is not None
+            ):
+                self.add(node)
+                last = node if node.id == name else None
+                continue
+            node.parent_id = last.id
+            node.compaction, node.thinking = last.compaction, last.thinking
+            node.model = name if node.role == "assistant" else last.model
+            nodes[name] = node
+            self.leaf = name
+            last = node
+
+    def parent_for(self, fields: Mapping[str, Any]) -> str | None:
+        """The parent of an entry to be appended: the leaf for bookkeeping, so that a reader who
+        knows only v3 stays on the path; for all else the anchor."""
+        custom = fields.get("customType")
+        if is_bookkeeping(str(fields.get("type")), custom if isinstance(custom, str) else None):
+            return self.leaf
+        return self.anchor(self.leaf)
+
     def _add_odd(self, node: Node) -> None:
         """A second entry of an id, or one that earlier entries already named as their parent."""
         self._unsettled = True
