@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from engine.models.protocol import Block, Image, ModelRequest, Text, Thinking, ToolCall
+
 __all__ = [
     "IMAGE_TOKENS",
     "MESSAGE_OVERHEAD",
@@ -26,6 +28,7 @@ __all__ = [
     "chars4_message",
     "chars4_text",
     "estimate_message",
+    "estimate_request",
     "estimate_text",
     "usage_total",
 ]
@@ -147,6 +150,31 @@ def estimate_message(message: Mapping[str, Any]) -> int:
     """Tokens of a message of a transcript (any role), mildly overestimated."""
     texts, images = _words(message)
     return MESSAGE_OVERHEAD + IMAGE_TOKENS * images + sum(estimate_text(text) for text in texts)
+
+
+def estimate_request(request: ModelRequest) -> int:
+    """Tokens of a whole request: system prompt, tools and messages, by the plain estimator.
+
+    This is what a calibration is learned against and what the offline model reports.
+    """
+    total = estimate_text(request.system)
+    for tool in request.tools:
+        total += MESSAGE_OVERHEAD + estimate_text(tool.name + " " + tool.description)
+        total += estimate_text(_compact(tool.parameters))
+    for message in request.messages:
+        total += MESSAGE_OVERHEAD + sum(_block_tokens(block) for block in message.content)
+    return total
+
+
+def _block_tokens(block: Block) -> int:
+    match block:
+        case Image():
+            return IMAGE_TOKENS
+        case ToolCall(name=name, arguments=arguments):
+            return estimate_text(name) + estimate_text(_compact(arguments))
+        case Text(text=text) | Thinking(text=text):
+            return estimate_text(text)
+    return estimate_text(block.text)
 
 
 def chars4_text(text: str) -> int:

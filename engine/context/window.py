@@ -13,11 +13,11 @@ from typing import Any
 
 from engine.context.decisions import Decision, Decisions, no_message_reason
 from engine.context.limits import Limits, limit_turns
+from engine.context.stretch import Stretch, note, shown, stretch_of
 from engine.context.tokens import Calibration, Estimator, estimate_message, usage_total
 from engine.errors import Problem
 from engine.sessions.entries import Entry, content_text
 from engine.sessions.tree import Node, Tree
-from engine.text import safe_line
 
 __all__ = [
     "SUMMARIES",
@@ -110,17 +110,6 @@ UNLIMITED = WindowSettings()
 """No limits, the common estimator, nothing learned."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """The part of a path that may be in the window: nodes root → leaf, from the first kept."""
-
-    nodes: tuple[Node, ...]
-    compaction: Entry | None = None
-    behind: str | None = None
-    reason: str = ""
-    problems: tuple[Problem, ...] = ()
-
-
 def build_window(tree: Tree, leaf: str | None, settings: WindowSettings = UNLIMITED) -> Window:
     """What the model sees from `leaf`, and why.
 
@@ -136,9 +125,9 @@ def build_window(tree: Tree, leaf: str | None, settings: WindowSettings = UNLIMI
     """
     problems: tuple[Problem, ...] = ()
     if leaf is not None and leaf not in tree.nodes:
-        problems = (_problem(f"there is no entry {_show(leaf)}; the last entry is used instead"),)
+        problems = (note(f"there is no entry {shown(leaf)}; the last entry is used instead"),)
         leaf = next(reversed(tree.nodes), None)
-    stretch = _stretch(tree, leaf)
+    stretch = stretch_of(tree, leaf)
     build = _Build(tree, settings, stretch)
     build.run()
     messages = build.messages()
@@ -155,55 +144,6 @@ def build_window(tree: Tree, leaf: str | None, settings: WindowSettings = UNLIMI
     )
 
 
-def _stretch(tree: Tree, leaf: str | None) -> _Stretch:
-    """Walk from the leaf to where the window can begin at the earliest."""
-    compaction_id = tree.nearest(leaf, "compaction")
-    walk = tree.up(leaf)
-    after: list[Node] = []
-    if compaction_id is None:
-        return _Stretch(tuple(reversed([*walk])))
-    for node in walk:
-        after.append(node)
-        if node.id == compaction_id:
-            break
-    entry = tree.entry(compaction_id)
-    first = entry.data.get("firstKeptEntryId")
-    kept: list[Node] = []
-    found = False
-    if isinstance(first, str) and first in tree.nodes and first != compaction_id:
-        for node in walk:
-            kept.append(node)
-            if node.id == first:
-                found = True
-                break
-    problems: tuple[Problem, ...] = ()
-    if not found:
-        kept = []
-        if first and entry.parent_id is not None:
-            problems = (_lost_kept(compaction_id, first),)
-    oldest = kept[-1] if kept else after[-1]
-    behind = oldest.parent_id if oldest.parent_id in tree.nodes else None
-    reason = f"folded into the summary of compaction {_show(compaction_id)}"
-    nodes = tuple(reversed([*after, *kept]))
-    return _Stretch(nodes, entry, behind, reason, problems)
-
-
-def _lost_kept(compaction_id: str, first: object) -> Problem:
-    return _problem(
-        f"compaction {_show(compaction_id)} keeps entries from {_show(str(first))} on, which is "
-        "not on this path; nothing before the compaction is kept",
-        hint="move the leaf to before the compaction to see those messages again",
-    )
-
-
-def _problem(message: str, *, hint: str | None = None) -> Problem:
-    return Problem(message, severity="warning", hint=hint)
-
-
-def _show(text: str) -> str:
-    return safe_line(text, limit=60)
-
-
 class _Build:
     """One window in the making: reads bodies as they are needed and notes a reason for each.
 
@@ -213,7 +153,7 @@ class _Build:
         notes: what is to say of entries that are in, beyond the usual.
     """
 
-    def __init__(self, tree: Tree, settings: WindowSettings, stretch: _Stretch):
+    def __init__(self, tree: Tree, settings: WindowSettings, stretch: Stretch):
         self.tree = tree
         self.settings = settings
         self.stretch = stretch
@@ -264,10 +204,10 @@ class _Build:
         if node.id in self.edits:
             replacement, edit_id = self.edits[node.id]
             if not isinstance(replacement, dict):
-                self.out[node.id] = f"left out by the correction {_show(edit_id)}"
+                self.out[node.id] = f"left out by the correction {shown(edit_id)}"
                 return None
             content = replacement.get("content", content)
-            self.notes[node.id] = f"as corrected by {_show(edit_id)}"
+            self.notes[node.id] = f"as corrected by {shown(edit_id)}"
         reason = _no_words_reason(entry, role, content)
         if reason is not None:
             self.out[node.id] = reason
