@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from engine.config.schema import Binding, Config, Match, PeerMatch, Session
+from engine.routing.envelope import Envelope, Peer
+from engine.routing.router import Router
+
+ROUNDS, CALLS = 9, 1000
+
+MESSAGES = (
+    Envelope("discord", account_id="work", peer=Peer("channel", "c5"), guild_id="g5"),
+    Envelope(
+        "discord",
+        account_id="work",
+        peer=Peer("channel", "none"),
+        parent_peer=Peer("channel", "no"),
+        guild_id="g6",
+        team_id="none",
+        member_role_ids=("a", "r3", "b"),
+    ),
+    Envelope("telegram", peer=Peer("dm", "7")),
+    Envelope("slack"),
+)
+
+
+def bindings(count: int) -> Config:
+    def match(place: int) -> Match:
+        fields = (
+            {"peer": PeerMatch(kind="channel", id=f"c{place}")},
+            {"peer": PeerMatch(kind="channel", id="*"), "guild_id": f"x{place}"},
+            {"guild_id": f"g{place}", "roles": (f"r{place}",)},
+            {"guild_id": f"g{place}"},
+            {"account_id": f"a{place}"},
+        )[place % 5]
+        return Match(channel="discord", **{"account_id": "work", **fields})  # type: ignore[arg-type]
+
+    return Config(
+        bindings=tuple(Binding(agent_id="main", match=match(place)) for place in range(count)),
+        session=Session(dm_scope="per-channel-peer"),
+    )
+
+
+def microseconds(router: Router, envelope: Envelope) -> float:
+    best = float("inf")
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in range(CALLS):
+            router.route(envelope)
+        best = min(best, time.perf_counter() - start)
+    return best / CALLS * 1e6
+
+
+@pytest.mark.bench
+def test_a_thousand_bindings_route_as_fast_as_ten(capsys: pytest.CaptureFixture[str]) -> None:
+    few, many = Router(bindings(10)), Router(bindings(1000))
+    ratios = []
+    for envelope in MESSAGES:
+        # Other work on the machine only ever makes a run slower, so the best of three counts.
+        pairs = [(microseconds(few, envelope), microseconds(many, envelope)) for _ in range(3)]
+        ten, thousand = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+        ratios.append(thousand / ten)
+        with capsys.disabled():
+            print(
+                f"\nroute {envelope.channel}: {ten:.1f} µs with 10 bindings, "
+                f"{thousand:.1f} µs with 1,000, ratio {thousand / ten:.2f}",
+                end="",
+            )
+    assert max(ratios) <= 1.5
