@@ -8,24 +8,9 @@ from engine.config.base import Amount, Positive, Value, masked
 
 __all__ = ["APIS", "KNOWN_PROVIDERS", "Cost", "KeyFile", "ModelSpec", "Models", "Provider"]
 
-KNOWN_PROVIDERS = frozenset(
-    [
-        "anthropic",
-        "openai",
-        "openrouter",
-        "google",
-        "ollama",
-        "groq",
-        "mistral",
-        "deepseek",
-        "xai",
-        "together",
-        "lmstudio",
-        "llamacpp",
-        "vllm",
-        "offline",
-    ]
-)
+_CLOUD = ("anthropic", "openai", "openrouter", "google", "groq", "mistral", "deepseek")
+_LOCAL = ("ollama", "lmstudio", "llamacpp", "vllm", "offline")
+KNOWN_PROVIDERS = frozenset((*_CLOUD, "xai", "together", *_LOCAL))
 """Providers that need no entry: each has a preset in engine.models."""
 
 APIS = frozenset(("anthropic-messages", "openai-completions", "ollama", "offline"))
@@ -52,7 +37,7 @@ class Cost(TypedDict, total=False):
     """Price of a million tokens put into the provider's cache."""
 
 
-class ModelSpec(Value):
+class ModelSpec(Value, frozen=True):
     id: str
     """The provider's id of the model."""
     name: str | None = None
@@ -73,7 +58,7 @@ class ModelSpec(Value):
     """Switches for servers that differ."""
 
 
-class Provider(Value):
+class Provider(Value, frozen=True):
     api: str | None = None
     """anthropic-messages, openai-completions, ollama or offline. Default: the preset's."""
     base_url: str | None = None
@@ -106,7 +91,7 @@ class Provider(Value):
         return masked(self, ("api_key", "headers", "extra_body"))
 
 
-class Models(Value):
+class Models(Value, frozen=True):
     mode: Literal["merge", "replace"] = "merge"
     """merge: the presets stay available beside `providers`."""
     providers: dict[str, Provider] = {}

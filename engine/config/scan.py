@@ -45,11 +45,12 @@ class Span(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Something that is not JSON5, at a character offset."""
+    """Something that is not JSON5, at a character offset. `mild`: JSON5 allows it all the same."""
 
     message: str
     offset: int
     hint: str | None = None
+    mild: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,10 @@ class _Reader:
             self.token = match[self.kind]
             self.start = self.position - len(self.token)
 
-    def note(self, message: str, offset: int, hint: str | None = None) -> None:
-        self.faults.append(Fault(message, offset, hint))
+    def note(
+        self, message: str, offset: int, hint: str | None = None, *, mild: bool = False
+    ) -> None:
+        self.faults.append(Fault(message, offset, hint, mild))
         if len(self.faults) >= MAX_FAULTS:
             raise _Stop
 
@@ -200,7 +203,8 @@ class _Reader:
         key_start, key_end = self.start, self.position
         key = self.key()
         if key in items:
-            self.note(f"the key {key!r} is written twice here", key_start, "the last one counts")
+            message = f"the key {self.seen()} is written twice in one object"
+            self.note(message, key_start, "the last one counts", mild=True)
         self.next()
         if not self.at(":"):
             self.stop(f"expected : after the key, found {self.seen()}", self.start)

@@ -38,6 +38,7 @@ __all__ = [
     "ModelChoice",
     "ModelSpec",
     "Models",
+    "NamedAgent",
     "PeerMatch",
     "Provider",
     "Queue",
@@ -53,28 +54,28 @@ __all__ = [
 DmScope = Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"]
 
 
-class ModelChoice(Value):
+class ModelChoice(Value, frozen=True):
     primary: str | None = None
     """Model reference `provider/model` or an alias. Default: `offline/echo` without any key."""
     fallbacks: tuple[str, ...] = ()
     """References tried in order when the primary cannot answer."""
 
 
-class ModelAlias(Value):
+class ModelAlias(Value, frozen=True):
     alias: str | None = None
     """Short name for this model."""
     params: dict[str, Any] | None = None
     """Settings of the reference for this model; kept, not used here."""
 
 
-class GroupChat(Value):
+class GroupChat(Value, frozen=True):
     mention_patterns: tuple[str, ...] = ()
     """Patterns that count as addressing the agent in a group, besides a real mention."""
     history_limit: Count | None = None
     """Unaddressed group messages kept as context. Default: history.group."""
 
 
-class Agent(Value):
+class Agent(Value, frozen=True):
     id: str
     """Agent id: a-z 0-9 _ -, at most 64 characters."""
     default: bool = False
@@ -89,28 +90,39 @@ class Agent(Value):
     """How the agent behaves in groups."""
 
 
-class HistoryLimit(Value):
+class NamedAgent(Agent, frozen=True):
+    """An entry of `agents` by name: an agent of that id, and bindings for its channels."""
+
+    id: str = ""
+    """Agent id. Default: the entry's name."""
+    channels: tuple[str, ...] = ()
+    """Channels, on all accounts, whose messages this agent gets."""
+    scope: Literal["dm", "group", "all"] = "all"
+    """dm: direct messages only; group: groups and channels only."""
+
+
+class HistoryLimit(Value, frozen=True):
     max_messages: Count = 0
     """Most messages in the window; 0: no limit."""
     max_tokens: Count = 0
     """Most tokens in the window; 0: no limit."""
 
 
-class History(Value):
+class History(Value, frozen=True):
     dm: HistoryLimit = HistoryLimit(max_messages=100, max_tokens=32000)
     """Limits for direct messages and the operator's chats."""
     group: HistoryLimit = HistoryLimit(max_messages=30, max_tokens=8000)
     """Limits for groups and channels."""
 
 
-class MemoryFlush(Value):
+class MemoryFlush(Value, frozen=True):
     enabled: bool = True
     """Whether a silent turn writes lasting notes shortly before compaction."""
     soft_threshold_tokens: Count = 4000
     """Tokens before the compaction threshold at which the flush runs."""
 
 
-class Compaction(Value):
+class Compaction(Value, frozen=True):
     enabled: bool = True
     """Whether sessions compact by themselves."""
     mode: str = "default"
@@ -133,7 +145,7 @@ class Compaction(Value):
     """Notes written before compaction."""
 
 
-class AgentDefaults(Value):
+class AgentDefaults(Value, frozen=True):
     workspace: str | None = None
     """Folder for agents that name none. Default: `<state>/workspace`."""
     model: ModelChoice | None = None
@@ -149,9 +161,9 @@ class AgentDefaults(Value):
     """Longest a turn may run, in seconds."""
 
 
-class Agents(Value):
-    """Beside these two keys, `agents` may hold agents by name: `"telegram-dm": {channels:
-    ["telegram"], scope: "dm"}` stands for an agent of that id and bindings for those channels."""
+class Agents(Value, frozen=True):
+    """Beside these two keys, `agents` may hold agents by name, each as NamedAgent describes:
+    `"telegram-dm": {channels: ["telegram"], scope: "dm"}`."""
 
     defaults: AgentDefaults = AgentDefaults()
     """What agents inherit."""
@@ -159,14 +171,14 @@ class Agents(Value):
     """The agents. Empty: one agent `main`."""
 
 
-class PeerMatch(Value):
+class PeerMatch(Value, frozen=True):
     kind: Literal["dm", "direct", "group", "channel"]
     """dm (or direct), group or channel."""
     id: Id
     """Peer id as the channel gives it; `*` for any of this kind."""
 
 
-class Match(Value):
+class Match(Value, frozen=True):
     channel: str
     """Channel name; there is no wildcard."""
     account_id: Id | None = None
@@ -181,7 +193,7 @@ class Match(Value):
     """Member roles, any of which is enough; needs guildId to win tier 4."""
 
 
-class Binding(Value):
+class Binding(Value, frozen=True):
     agent_id: str
     """Agent that gets matching messages."""
     match: Match
@@ -192,7 +204,7 @@ class Binding(Value):
     """Free text."""
 
 
-class Reset(Value):
+class Reset(Value, frozen=True):
     mode: Literal["none", "daily", "idle"] | None = None
     """none: sessions do not expire; daily: at atHour; idle: after idleMinutes of silence."""
     at_hour: Annotated[int, Meta(ge=0, le=23)] | None = None
@@ -201,7 +213,7 @@ class Reset(Value):
     """Minutes of silence after which a session is over."""
 
 
-class SendMatch(Value):
+class SendMatch(Value, frozen=True):
     channel: str | None = None
     """Channel name."""
     chat_type: Literal["dm", "direct", "group", "channel"] | None = None
@@ -212,21 +224,21 @@ class SendMatch(Value):
     """Beginning of the whole session key."""
 
 
-class SendRule(Value):
+class SendRule(Value, frozen=True):
     action: Literal["allow", "deny"]
     """What happens to an answer that matches."""
     match: SendMatch = SendMatch()
     """Fields of which all must hold; empty matches everything."""
 
 
-class SendPolicy(Value):
+class SendPolicy(Value, frozen=True):
     default: Literal["allow", "deny"] = "allow"
     """What holds when no rule matches."""
     rules: tuple[SendRule, ...] = ()
     """Rules in order; one that denies wins."""
 
 
-class Maintenance(Value):
+class Maintenance(Value, frozen=True):
     prune_after_days: Amount = 0
     """Days after which an unused session goes to the trash; 0: never."""
     max_sessions: Count = 0
@@ -235,7 +247,7 @@ class Maintenance(Value):
     """Most space for transcripts: bytes, or text such as `500MB`. Default: no limit."""
 
 
-class Session(Value):
+class Session(Value, frozen=True):
     dm_scope: DmScope = "main"
     """Which direct messages share a session. The first-run config sets per-channel-peer."""
     main_key: str = "main"
@@ -286,7 +298,7 @@ class DmLimits(TypedDict, total=False):
     """User turns kept in the window for this person."""
 
 
-class Channel(Value):
+class Channel(Value, frozen=True):
     dm_policy: Literal["pairing", "allowlist", "open", "disabled"] = "pairing"
     """Who may write a direct message."""
     allow_from: tuple[Id, ...] = ()
@@ -311,28 +323,28 @@ class Channel(Value):
     """Whether the channel is served."""
 
 
-class Queue(Value):
+class Queue(Value, frozen=True):
     mode: Literal["collect", "followup", "steer", "interrupt"] = "collect"
     """What happens to messages that come during a turn."""
     debounce_ms: Count = 0
     """Milliseconds of quiet before collected messages are answered."""
 
 
-class Messages(Value):
+class Messages(Value, frozen=True):
     queue: Queue = Queue()
     """Messages that arrive during a turn."""
     group_chat: GroupChat = GroupChat()
     """How agents behave in groups; an agent's own groupChat wins."""
 
 
-class Ui(Value):
+class Ui(Value, frozen=True):
     theme: str | None = None
     """Theme of the app. Default: branchline-dark."""
     glyphs: Literal["unicode", "ascii"] = "unicode"
     """Set of signs drawn; ascii for terminals that draw them badly."""
 
 
-class Config(Value):
+class Config(Value, frozen=True):
     agents: Agents = Agents()
     """Who answers."""
     bindings: tuple[Binding, ...] = ()
