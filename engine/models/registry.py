@@ -62,6 +62,12 @@ class ModelRegistry:
         self._environ: Mapping[str, str] = {**config.env, **environ}
         self._aliases = _aliases(config)
         self._configured = {name.lower(): entry for name, entry in config.models.providers.items()}
+        replaced = config.models.mode == "replace"
+        self._presets = {
+            name: preset
+            for name, preset in PRESETS.items()
+            if not replaced or name == "offline" or name in self._configured
+        }
         self._endpoints: dict[str, Endpoint] = {}
         self._providers: dict[str, Provider] = {}
 
@@ -115,6 +121,13 @@ class ModelRegistry:
             local=endpoint.local,
             name=spec.name or "",
         )
+
+    def cost(self, ref: str) -> Any:
+        """Prices of a model in dollars per million tokens (`input`, `output`, `cacheRead`,
+        `cacheWrite`) as the config gives them, else None."""
+        provider, _, model = ref.partition("/")
+        entry = self._configured.get(provider) or ProviderConfig()
+        return next((spec.cost for spec in entry.models if spec.id == model), None)
 
     def provider_for(self, text: str) -> tuple[Provider, ModelInfo]:
         """The adapter that speaks to a model, and what is known of the model.
@@ -201,9 +214,11 @@ class ModelRegistry:
 
     def _provider_id(self, name: str) -> str | None:
         name = name.strip().lower()
-        if name in self._configured or name in PRESETS:
+        if name not in self._configured and name not in PRESETS:
+            name = SYNONYMS.get(name, name)
+        if name in self._configured or name in self._presets:
             return name
-        return SYNONYMS.get(name)
+        return None
 
     def _as_ref(self, text: str) -> str | None:
         head, slash, model = text.partition("/")
@@ -239,7 +254,7 @@ class ModelRegistry:
         return OFFLINE_REF, "offline"
 
     def _keyed(self) -> Iterable[tuple[str, str]]:
-        for provider, preset in PRESETS.items():
+        for provider, preset in self._presets.items():
             if not preset.model:
                 continue
             try:

@@ -257,16 +257,25 @@ class Transcript:
             self._leave()
 
     @asynccontextmanager
-    async def holding(self, seconds: float = 10.0) -> AsyncIterator[None]:
-        """As `hold`, waiting up to `seconds` for another writer to finish."""
+    async def holding(
+        self, seconds: float = 10.0, *, told: Callable[[SessionBusy], None] | None = None
+    ) -> AsyncIterator[None]:
+        """As `hold`, waiting up to `seconds` for another writer to finish.
+
+        Args:
+            told: called once, with who is writing, when there is somebody to wait for.
+        """
         deadline = self._clock.monotonic() + seconds
         while True:
             try:
                 self._enter()
                 break
-            except SessionBusy:
+            except SessionBusy as busy:
                 if self._clock.monotonic() >= deadline:
                     raise
+                if told is not None:
+                    told(busy)
+                    told = None
             await self._clock.sleep(_POLL)
         try:
             yield

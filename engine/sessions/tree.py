@@ -51,6 +51,8 @@ class Tree:
     never is one and `branchline.leaf` moves it to its target (SPEC §5: the leaf is durable). Of
     entries that share an id the last one has it, as in the reference; earlier ones stay in the
     tree as `<id>~1`, `<id>~2` … and are reported.
+
+    `ours` holds the last entry of each `branchline.*` custom type: settings of the session.
     """
 
     def __init__(self, reader: Reader | None = None):
@@ -58,6 +60,7 @@ class Tree:
         self.leaf: str | None = None
         self.labels: dict[str, str] = {}
         self.name: str | None = None
+        self.ours: dict[str, str] = {}
         self._reader = reader
         self._missing: dict[str, int] = {}
         self._cut: dict[str, None] = {}
@@ -147,7 +150,9 @@ class Tree:
     def _follow(self, node: Node, data: Mapping[str, Any] | None) -> None:
         """Move the leaf, and note labels and names."""
         ours = node.type == "custom" and (node.custom_type or "").startswith(OUR_PREFIX)
-        if not ours:
+        if ours:
+            self.ours[node.custom_type or ""] = node.id
+        else:
             self.leaf = node.id
         if node.type not in NOTING or (node.type == "custom" and node.custom_type != LEAF):
             return
