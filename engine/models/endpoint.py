@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from engine.config.schema import Provider as ProviderConfig
 from engine.errors import ModelError
-from engine.models.keys import Key, find_key
+from engine.models.keys import Key, expand, find_key
 from engine.models.presets import APIS, PRESETS, Preset
 
 __all__ = ["Endpoint", "base_url", "is_loopback", "make_endpoint", "parse_ollama_host"]
@@ -90,7 +90,10 @@ def make_endpoint(
         needs_key=preset.needs_key and not local,
         key_names=preset.keys,
         bearer=key is not None and key.source == "ANTHROPIC_AUTH_TOKEN",
-        headers=dict(config.headers),
+        headers={
+            name: expand(text, environ, f"models.providers.{provider}.headers.{name}")
+            for name, text in config.headers.items()
+        },
         extra_body=dict(config.extra_body),
         idle=config.timeout_seconds or (LOCAL_IDLE if local else CLOUD_IDLE),
         max_tokens_field=config.max_tokens_field,
@@ -116,7 +119,7 @@ def _raw_url(
     provider: str, config: ProviderConfig, preset: Preset, environ: Mapping[str, str]
 ) -> str:
     if config.base_url:
-        return config.base_url
+        return expand(config.base_url, environ, f"models.providers.{provider}.baseUrl")
     for name in preset.urls:
         if environ.get(name):
             return environ[name]

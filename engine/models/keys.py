@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from engine.errors import ModelError
 
-__all__ = ["Key", "find_key"]
+__all__ = ["Key", "expand", "find_key"]
 
-_VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)(?::-([^}]*))?\}|\$([A-Z_][A-Z0-9_]*)")
+_VARIABLE = re.compile(r"\$\$\{|\$\{([A-Z_][A-Z0-9_]*)(?::-([^}]*))?\}")
 _LIMIT = 64 * 1024
 
 
@@ -42,25 +40,43 @@ def find_key(
     """The key of a provider, or None when there is none.
 
     Args:
-        setting: the config's `apiKey`: text, `${VAR}`, {source: "env"|"file", …}, a secret
-            object with `reveal()`, or nothing.
+        setting: the config's `apiKey`: text, `${VAR}`, {source: "env"|"file", …}; None when it
+            is not given, False where the file says null: send no key.
         names: variables to look at when the config says nothing.
 
     Raises:
         ModelError: a key file that cannot be used, or a form we do not know.
     """
-    if setting is None or setting is msgspec.UNSET:
+    if setting is None:
         return _from_environ(names, environ)
+    if setting is False:
+        return None
     place = f"models.providers.{provider}.apiKey"
-    if isinstance(setting, Key):
-        return setting
-    if hasattr(setting, "reveal"):
-        return _named(setting.reveal(), str(getattr(setting, "source", "") or "config"))
     if isinstance(setting, str):
-        return _from_text(setting, environ)
+        return _from_text(setting, environ, place)
     if isinstance(setting, Mapping):
         return _from_mapping(setting, environ, place)
-    raise _unusable(place, "a key is text, `${VARIABLE}` or {source, …}")
+    raise _unusable(place, "A key is text, `${VARIABLE}` or {source, …}")
+
+
+def expand(text: str, environ: Mapping[str, str], place: str) -> str:
+    """Fill in `${VAR}` and `${VAR:-default}`; `$${` stays `${`.
+
+    Raises:
+        ModelError: a variable without a default is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return "${"
+        found = environ.get(match[1]) or match[2]
+        if found is None:
+            raise ModelError(
+                f"{match[1]} is not set", kind="invalid", place=place, remedy=f"Set {match[1]}"
+            )
+        return found
+
+    return _VARIABLE.sub(value, text)
 
 
 def _named(value: str, source: str) -> Key | None:
@@ -75,12 +91,11 @@ def _from_environ(names: tuple[str, ...], environ: Mapping[str, str]) -> Key | N
     return None
 
 
-def _from_text(text: str, environ: Mapping[str, str]) -> Key | None:
+def _from_text(text: str, environ: Mapping[str, str], place: str) -> Key | None:
     match = _VARIABLE.fullmatch(text.strip())
-    if match is None:
-        return _named(text, "config")
-    name = match[1] or match[3]
-    return _named(environ.get(name) or match[2] or "", name)
+    if match is None or match[1] is None:
+        return _named(expand(text, environ, place), "config")
+    return _named(environ.get(match[1]) or match[2] or "", match[1])
 
 
 def _from_mapping(setting: Mapping[str, Any], environ: Mapping[str, str], place: str) -> Key | None:
@@ -89,7 +104,7 @@ def _from_mapping(setting: Mapping[str, Any], environ: Mapping[str, str], place:
         return _from_environ((setting["id"],), environ)
     if source == "file" and isinstance(setting.get("path"), str):
         return _from_file(Path(setting["path"]).expanduser(), place)
-    raise _unusable(place, 'use {source: "env", id: "VARIABLE"} or {source: "file", path: "…"}')
+    raise _unusable(place, 'Use {source: "env", id: "VARIABLE"} or {source: "file", path: "…"}')
 
 
 def _from_file(path: Path, place: str) -> Key | None:
