@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from pathlib import Path
 
 import msgspec
@@ -19,10 +20,11 @@ from engine.clock import Clock, iso, parse_iso
 from engine.disk import Disk, explain, open_regular, read_file, write_all
 from engine.errors import SessionBusy, StoreError
 
-__all__ = ["Held", "Holder", "holder_of", "take"]
+__all__ = ["Held", "Holder", "holder_of", "take", "take_waiting"]
 
 _OWNER = "branchline"
 _TRIES = 8
+_PAUSE = 0.002
 _UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 
 
@@ -83,6 +85,24 @@ def take(disk: Disk, path: Path, clock: Clock, *, directory: bool = False) -> He
             raise
         disk.close(fd)  # replaced between opening and locking: take the new one
     raise StoreError("the file is being replaced again and again", place=str(path))
+
+
+def take_waiting(disk: Disk, path: Path, clock: Clock, seconds: float = 5.0) -> Held:
+    """The lock of a file that is replaced by renaming (the index), held for a few ms each time;
+    so this waits, blocking, instead of asking the caller to.
+
+    Raises:
+        SessionBusy: somebody has held it for `seconds`.
+        StoreError: as `take`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return take(disk, path, clock, directory=True)
+        except SessionBusy:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _open(disk: Disk, path: Path, directory: bool) -> int:

@@ -34,7 +34,7 @@ from engine.sessions.lock import Held, take
 from engine.sessions.migrate import VERSION
 from engine.sessions.tree import Node, Tree, make_node
 
-__all__ = ["Transcript", "make_header"]
+__all__ = ["Transcript", "fresh_id", "make_header"]
 
 _REPLACED = "\ufffd".encode()
 

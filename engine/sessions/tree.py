@@ -61,6 +61,7 @@ class Tree:
         self.labels: dict[str, str] = {}
         self.name: str | None = None
         self.ours: dict[str, str] = {}
+        self.ours: dict[str, str] = {}
         self._reader = reader
         self._missing: dict[str, int] = {}
         self._cut: dict[str, None] = {}

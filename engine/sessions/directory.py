@@ -1,0 +1,331 @@
+"""One agent's sessions directory: files, index and summaries brought together as records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.clock import Clock
+from engine.disk import Disk, FileInfo, explain
+from engine.errors import Problem, StoreError
+from engine.sessions.index import Index, IndexEntry
+from engine.sessions.keys import canonical_key
+from engine.sessions.records import FileName, Kind, SessionRecord, read_name
+from engine.sessions.summary import Summary, scan
+
+__all__ = ["Directory"]
+
+
+class Directory:
+    """A look at one agent's sessions; made anew for each call of the store.
+
+    Attributes:
+        problems: what was wrong with the index itself.
+    """
+
+    def __init__(self, disk: Disk, clock: Clock, agent_id: str, path: Path):
+        self._disk = disk
+        self.agent_id = agent_id
+        self.path = path
+        self.index = Index(disk, clock, path)
+        self.problems: list[Problem] = []
+
+    def records(self) -> list[SessionRecord]:
+        """Everything in here that is a transcript, or that the index says should be.
+
+        Rebuilds a missing or broken index. Reads only files that changed since the last time.
+
+        Raises:
+            StoreError: the directory cannot be read.
+        """
+        files = self._files()
+        if not files:
+            return []
+        index = self.index.read()
+        summaries = self._summaries(files)
+        found = self._indexed(index or {}, summaries)
+        found += self._unindexed(found, index or {}, summaries)
+        if index is None:
+            self._rebuild(found)
+        return found
+
+    def _files(self) -> dict[str, FileInfo]:
+        try:
+            return {info.name: info for info in self._disk.files(self.path)}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise explain(error, "could not list the sessions") from error
+
+    def _summaries(self, files: Mapping[str, FileInfo]) -> dict[str, Summary]:
+        """A summary of every transcript, made anew where its file changed."""
+        known = self.index.read_cache()
+        found: dict[str, Summary] = {}
+        changed = False
+        for name, info in files.items():
+            if read_name(name) is None:
+                continue
+            summary = known.get(name)
+            if summary is None or (summary.size, summary.mtime_ns) != (info.size, info.mtime_ns):
+                summary = self._scan(name, info, summary)
+                changed = True
+            found[name] = summary
+        if changed or len(found) != len(known):
+            self.index.write_cache(found)
+        return found
+
+    def _scan(self, name: str, info: FileInfo, known: Summary | None) -> Summary:
+        try:
+            return scan(self._disk, self.path / name, known)
+        except StoreError as error:
+            # Kept with the state of the file it is true of, so that it is not tried each time.
+            return Summary(size=info.size, mtime_ns=info.mtime_ns, failure=error.message)
+
+    def _indexed(
+        self, index: Mapping[str, IndexEntry], summaries: Mapping[str, Summary]
+    ) -> list[SessionRecord]:
+        found = []
+        newest: dict[str, tuple[float, str]] = {}
+        for raw, entry in index.items():
+            key = canonical_key(raw)
+            rank = (_number(entry.get("updatedAt")), raw)
+            newest[key] = max(newest.get(key, rank), rank)
+        for raw, entry in index.items():
+            key = canonical_key(raw)
+            name = self._file_of(entry, summaries)
+            if name is None:
+                found.append(self._missing(key, raw, entry))
+                continue
+            kind: Kind = "session" if newest[key][1] == raw else "older"
+            found.append(self._record(name, key, summaries[name], kind, raw, entry))
+        return found
+
+    def _file_of(self, entry: IndexEntry, names: Container[str]) -> str | None:
+        """The file of an index entry, by its base name in this directory and nowhere else."""
+        return next((name for name in _candidates(entry) if name in names), None)
+
+    def _missing(self, key: str, raw: str, entry: IndexEntry) -> SessionRecord:
+        session_id = entry.get("sessionId")
+        names = _candidates(entry)
+        problem = Problem(
+            "the session's file is missing",
+            file=str(self.index.path),
+            path=raw,
+            hint="its next message starts a new one",
+        )
+        return SessionRecord(
+            key,
+            self.agent_id,
+            session_id if isinstance(session_id, str) else "",
+            self.path / (names[0] if names else "missing.jsonl"),
+            last_active=int(_number(entry.get("updatedAt"))),
+            label=_text(entry.get("label")),
+            state="missing",
+            problems=(problem,),
+            index_key=raw,
+            entry=entry,
+        )
+
+    def _unindexed(
+        self,
+        indexed: list[SessionRecord],
+        index: Mapping[str, IndexEntry],
+        summaries: Mapping[str, Summary],
+    ) -> list[SessionRecord]:
+        """Orphans, adopted, and leftovers, each under the key of the session it came from."""
+        taken = {record.path.name for record in indexed}
+        owners = {_stem(record.path.name): record.key for record in indexed}
+        replaced, migrated = _claims(summaries, indexed)
+        held = {record.key for record in indexed if record.state != "missing"}
+        found = []
+        rest = [name for name in summaries if name not in taken]
+        for name in sorted(rest, key=lambda name: (-summaries[name].active, name)):
+            summary, parts = summaries[name], read_name(name)
+            assert parts is not None
+            key = canonical_key(summary.key) if summary.key else None
+            key = key or replaced.get(name) or migrated.get(name) or owners.get(parts.stem)
+            key = key or self.explicit_key(parts.stem)
+            kind = self._kind(name, parts, key, held, migrated)
+            if kind == "session":
+                held.add(key)
+                owners.setdefault(parts.stem, key)
+            found.append(self._record(name, key, summary, kind))
+        return found
+
+    def _kind(
+        self, name: str, parts: FileName, key: str, held: set[str], migrated: Mapping[str, str]
+    ) -> Kind:
+        if parts.kind != "session":
+            return parts.kind
+        if name in migrated:
+            return "original"
+        return "older" if key in held else "session"
+
+    def explicit_key(self, stem: str) -> str:
+        """The key of a session that is known by its file alone."""
+        return f"agent:{self.agent_id}:explicit:{stem.lower()}"
+
+    def _record(
+        self,
+        name: str,
+        key: str,
+        summary: Summary,
+        kind: Kind,
+        raw: str = "",
+        entry: IndexEntry | None = None,
+    ) -> SessionRecord:
+        entry = entry or {}
+        problems = []
+        file = str(self.path / name)
+        if summary.failure is not None:
+            problems.append(Problem(summary.failure, file=file))
+        if summary.unreadable:
+            count = summary.unreadable
+            text = "1 line unreadable" if count == 1 else f"{count:,} lines unreadable"
+            problems.append(Problem(text, severity="warning", file=file))
+        if summary.key is not None and canonical_key(summary.key) != key:
+            problems.append(Problem(f"the file belongs to {summary.key}", file=file))
+        return SessionRecord(
+            key,
+            self.agent_id,
+            summary.session_id or _stem(name),
+            self.path / name,
+            kind,
+            created=summary.created,
+            last_active=summary.active,
+            messages=summary.messages,
+            label=_text(entry.get("label")) or summary.name,
+            preview=summary.preview,
+            model=summary.model,
+            state=_text(entry.get("state")) or ("active" if kind == "session" else "archived"),
+            size=summary.size,
+            origin=_mapping(entry.get("origin")) or _mapping(summary.header.get("origin")),
+            lineage=_lineage(entry, summary.header),
+            problems=tuple(problems),
+            index_key=raw,
+            entry=entry,
+        )
+
+    def quick(self, key: str) -> SessionRecord | None:
+        """The session of a key, looking only at its own file; None when the index does not
+        plainly say which that is."""
+        entries = self.index.read_some((key, key.replace(":dm:", ":direct:", 1)))
+        if not entries:
+            return None
+        raw = max(entries, key=lambda name: _number(entries[name].get("updatedAt")))
+        summaries = self.index.read_cache()
+        for name in _candidates(entries[raw]):
+            try:
+                there = self._disk.look(self.path / name)
+                known = summaries.get(name)
+                if known is None or (known.size, known.mtime_ns) != _state(there):
+                    known = scan(self._disk, self.path / name, known)
+            except (OSError, StoreError):
+                continue
+            return self._record(name, key, known, "session", raw, entries[raw])
+        return None
+
+    def find(self, key: str) -> SessionRecord | None:
+        """The session of a key, looking at everything; None when its file is not here."""
+        for record in self.records():
+            if record.key == key and record.kind == "session" and record.state != "missing":
+                return record
+        return None
+
+    def record_of(self, name: str, key: str) -> SessionRecord:
+        """The record of one file under a key, from the file alone.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return self._record(name, key, scan(self._disk, self.path / name), "session")
+
+    def entry_for(self, record: SessionRecord) -> IndexEntry:
+        """The index fields that a transcript determines; the same whoever writes them."""
+        entry: IndexEntry = {
+            "sessionId": record.session_id,
+            "sessionFile": record.path.name,
+            "updatedAt": record.last_active,
+            "createdAt": record.created,
+            "lastActive": record.last_active,
+            "messageCount": record.messages,
+            "state": record.state,
+        }
+        if record.label:
+            entry["label"] = record.label
+        if record.origin:
+            entry["origin"] = dict(record.origin)
+        if record.lineage:
+            entry["lineage"] = dict(record.lineage)
+        return entry
+
+    def _rebuild(self, found: list[SessionRecord]) -> None:
+        """Write the index anew from the files."""
+        base = {r.key: self.entry_for(r) for r in found if r.kind == "session"}
+        try:
+            self.problems += self.index.patch({}, base)
+        except StoreError as error:
+            self.problems.append(Problem(str(error), severity="warning"))
+
+
+def _candidates(entry: IndexEntry) -> list[str]:
+    """Names that an index entry's file may have, without any path."""
+    stated, session_id = entry.get("sessionFile"), entry.get("sessionId")
+    names = [stated.replace("\\", "/").rpartition("/")[2]] if isinstance(stated, str) else []
+    if isinstance(session_id, str):
+        names.append(f"{session_id}.jsonl")
+    return [name for name in names if "/" not in name and "\0" not in name and read_name(name)]
+
+
+def _claims(
+    summaries: Mapping[str, Summary], indexed: list[SessionRecord]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Which files, by the headers of others, were replaced by a reset or migrated; with keys."""
+    keys = {record.path.name: record.key for record in indexed}
+    replaced: dict[str, str] = {}
+    migrated: dict[str, str] = {}
+    for name, summary in summaries.items():
+        key = keys.get(name) or (canonical_key(summary.key) if summary.key else None)
+        if key is None:
+            continue
+        for field, claims in (("replaces", replaced), ("migratedFrom", migrated)):
+            claimed = summary.header.get(field)
+            if isinstance(claimed, str):
+                claims[claimed] = key
+    return replaced, migrated
+
+
+def _state(info: os.stat_result) -> tuple[int, int]:
+    return info.st_size, info.st_mtime_ns
+
+
+def _stem(name: str) -> str:
+    parts = read_name(name)
+    return parts.stem if parts is not None else name
+
+
+def _number(value: object) -> float:
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return float(value) if usable and abs(value) < 1e15 else 0.0  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _mapping(value: object) -> Mapping[str, Any] | None:
+    return value if isinstance(value, dict) and value else None
+
+
+def _lineage(entry: IndexEntry, header: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Where a session came from, in our fields, from ours or the reference's."""
+    found = dict(_mapping(entry.get("lineage")) or _mapping(header.get("lineage")) or {})
+    parent_key = _text(entry.get("parentSessionKey")) or _text(entry.get("spawnedBy"))
+    if parent_key is not None:
+        found.setdefault("parentKey", canonical_key(parent_key))
+    parent = _text(header.get("parentSession"))
+    if parent is not None:
+        found.setdefault("parentSession", parent)
+    return found or None

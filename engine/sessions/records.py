@@ -1,0 +1,91 @@
+"""What the store says of a session, and how the names of its files are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import Problem
+
+__all__ = ["FileName", "Kind", "SessionRecord", "read_name"]
+
+Kind = Literal["session", "reset", "deleted", "bak", "checkpoint", "original", "older", "file"]
+"""`session`: what its key points to. Leftovers of the reference and of resets: `reset`,
+`deleted`, `bak`, `checkpoint`. `original`: an older form that was migrated into another file.
+`older`: a second file that claims the same key. `file`: opened by its path."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One transcript as the index and its summary describe it.
+
+    Attributes:
+        key: the session key in our spelling.
+        agent_id: whose directory it lies in; "" for a file elsewhere.
+        session_id: the id in its header.
+        path: the file.
+        kind: see Kind.
+        created: ms since 1970.
+        last_active: ms since 1970, of the newest message.
+        messages: message entries in the file, on all branches.
+        label: the name a person gave it.
+        preview: the first words said (untrusted).
+        model: `provider/model` of the newest reply.
+        state: `active`, or what the index says.
+        size: bytes.
+        origin: what the channel said of the first message (index field `origin`).
+        lineage: `parentKey`, `parentSession`, `parentEntry` of a fork or a spawned session.
+        problems: what is wrong with it.
+        index_key: the key as it stands in the index; "" when it is not in there.
+        entry: the whole index entry.
+    """
+
+    key: str
+    agent_id: str
+    session_id: str
+    path: Path
+    kind: Kind = "session"
+    created: int = 0
+    last_active: int = 0
+    messages: int = 0
+    label: str | None = None
+    preview: str = ""
+    model: str | None = None
+    state: str = "active"
+    size: int = 0
+    origin: Mapping[str, Any] | None = None
+    lineage: Mapping[str, Any] | None = None
+    problems: tuple[Problem, ...] = ()
+    index_key: str = ""
+    entry: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """A file name taken apart: the session file's stem, the kind, and the time or id after it."""
+
+    stem: str
+    kind: Kind
+    detail: str = ""
+
+
+_CHECKPOINT = re.compile(r"(.+?)\.checkpoint\.([^.]+)\.jsonl")
+_ARCHIVE = re.compile(r"(.+?)\.jsonl\.(reset|deleted|bak)(?:\.(.+))?")
+_PLAIN = re.compile(r"(.+)\.jsonl")
+
+
+def read_name(name: str) -> FileName | None:
+    """What a file in a sessions directory is, by its name; None for what is no transcript."""
+    if name.startswith("."):
+        return None
+    if found := _CHECKPOINT.fullmatch(name):
+        return FileName(found[1], "checkpoint", found[2])
+    if found := _ARCHIVE.fullmatch(name):
+        kind: Kind = "reset" if found[2] == "reset" else "deleted"
+        return FileName(found[1], "bak" if found[2] == "bak" else kind, found[3] or "")
+    if found := _PLAIN.fullmatch(name):
+        return FileName(found[1], "session")
+    return None

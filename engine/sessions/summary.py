@@ -1,0 +1,227 @@
+"""What a list says of a session, folded over its lines without building a tree.
+
+The rules for first message, count and time are the reference's (pi's session list): all message
+entries count; the preview is the first words a person said; the time is that of the newest
+message of a person or the model, else the header's, else the file's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.clock import parse_iso
+from engine.disk import Disk, explain, open_regular
+from engine.errors import StoreError
+from engine.sessions.lines import batches, decode_line
+from engine.sessions.migrate import is_flat
+
+__all__ = ["Summary", "scan"]
+
+PREVIEW = 400
+"""Most characters kept of the first message."""
+
+
+class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
+    """One file's summary. Times in ms since 1970 (0: unknown); `size` and `mtime_ns` say which
+    state of the file it holds for; `failure` why the file could not be read at all."""
+
+    size: int = 0
+    mtime_ns: int = 0
+    session_id: str = ""
+    key: str | None = None
+    created: int = 0
+    last_active: int = 0
+    messages: int = 0
+    preview: str = ""
+    name: str | None = None
+    model: str | None = None
+    unreadable: int = 0
+    settled: bool = True
+    header: dict[str, Any] = {}
+    failure: str | None = None
+
+    @property
+    def active(self) -> int:
+        """When something was last said, else when the session began, else when it was written."""
+        return self.last_active or self.created or self.mtime_ns // 1_000_000
+
+
+class _Message(msgspec.Struct, gc=False):
+    role: str | None = None
+    timestamp: int | float | None = None
+    content: msgspec.Raw | None = None
+    provider: str | None = None
+    model: str | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    type: str | None = None
+    timestamp: str | None = None
+    name: str | None = None
+    role: str | None = None
+    provider: str | None = None
+    model_id: str | None = msgspec.field(name="modelId", default=None)
+    message: _Message | None = None
+
+
+_line = msgspec.json.Decoder(_Line).decode
+_failed = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+def scan(disk: Disk, path: Path, known: Summary | None = None) -> Summary:
+    """The summary of a file as it is now.
+
+    Args:
+        disk: the door to files.
+        path: a transcript.
+        known: an earlier summary of the same file; only what came after it is read.
+
+    Raises:
+        StoreError: the file cannot be read, or is no transcript.
+    """
+    try:
+        fd = open_regular(disk, path, os.O_RDONLY)
+    except OSError as error:
+        raise explain(error, "could not open the session") from error
+    try:
+        info = disk.stat(fd)
+        if known is not None and known.settled and 0 < known.size <= info.st_size:
+            found, start = msgspec.structs.replace(known), known.size
+        else:
+            found, start = Summary(), 0
+        for batch in batches(disk, fd, start, info.st_size):
+            if not batch.lines:
+                found.unreadable += 1
+            for line in batch.lines:
+                _fold(found, line, path, first=batch.offset == 0)
+            found.settled = batch.complete and bool(found.header)
+        found.size, found.mtime_ns = info.st_size, info.st_mtime_ns
+    except OSError as error:
+        raise explain(error, "could not read the session") from error
+    finally:
+        disk.close(fd)
+    if not found.header:
+        raise _no_transcript(path)
+    return found
+
+
+def _fold(found: Summary, line: bytes, path: Path, *, first: bool) -> None:
+    if not found.header:
+        _begin(found, line, path, first=first)
+        return
+    try:
+        read = _line(line)
+    except _failed:
+        data = decode_line(line)
+        if data is None:
+            found.unreadable += bool(line.strip())
+            return
+        read = _loosely(data)
+    if read.type is None and read.role is not None:
+        _fold_flat(found, line, read.role)
+    elif read.type == "message":
+        found.messages += 1
+        if read.message is not None:
+            _fold_message(found, read.message, read.timestamp)
+    elif read.type == "session_info":
+        found.name = (read.name or "").strip() or None
+    elif read.type == "model_change" and read.provider and read.model_id:
+        found.model = f"{read.provider}/{read.model_id}"
+
+
+def _begin(found: Summary, line: bytes, path: Path, *, first: bool) -> None:
+    """The first readable line is the header, or makes the file a flat one."""
+    data = decode_line(line, first=first)
+    if data is None:
+        found.unreadable += bool(line.strip())
+        return
+    stem = path.name.partition(".")[0]
+    session_id = data.get("id")
+    if data.get("type") == "session" and isinstance(session_id, str):
+        found.header = {"type": "session", **data}
+        found.session_id = session_id
+        key, stamp = data.get("sessionKey"), data.get("timestamp")
+        found.key = key if isinstance(key, str) else None
+        found.created = (parse_iso(stamp) if isinstance(stamp, str) else None) or 0
+    elif is_flat(data) or found.unreadable:
+        found.header = {"type": "session", "id": stem}
+        found.session_id = stem
+        _fold(found, line, path, first=False)
+    else:
+        raise _no_transcript(path)
+
+
+def _no_transcript(path: Path) -> StoreError:
+    return StoreError("this is not a session transcript", place=str(path))
+
+
+def _fold_message(found: Summary, message: _Message, stamp: str | None) -> None:
+    if message.content is None or message.role not in ("user", "assistant"):
+        return
+    moment = message.timestamp
+    if moment is None and stamp is not None:
+        moment = parse_iso(stamp)
+    if moment is not None:
+        found.last_active = max(found.last_active, int(moment))
+    if message.role == "assistant" and message.provider and message.model:
+        found.model = f"{message.provider}/{message.model}"
+    if message.role == "user" and not found.preview:
+        found.preview = _words(message.content)
+
+
+def _fold_flat(found: Summary, line: bytes, role: str) -> None:
+    data = decode_line(line) or {}
+    found.messages += 1
+    stamp = data.get("timestamp")
+    moment = parse_iso(stamp) if isinstance(stamp, str) else stamp
+    if isinstance(moment, int | float) and 0 <= moment < 253e12:
+        found.last_active = max(found.last_active, int(moment if moment > 1e11 else moment * 1000))
+        found.created = found.created or found.last_active
+    if role == "user" and not found.preview:
+        found.preview = _words(msgspec.Raw(msgspec.json.encode(data.get("content"))))
+
+
+def _words(raw: msgspec.Raw) -> str:
+    """The text of a content, its blocks joined by spaces."""
+    decoded = decode_line(b'{"content":' + bytes(raw) + b"}") or {}
+    content = decoded.get("content")
+    if isinstance(content, list):
+        texts = [block.get("text") for block in content if isinstance(block, dict)]
+        content = " ".join(text for text in texts if isinstance(text, str))
+    return content[:PREVIEW] if isinstance(content, str) else ""
+
+
+def _loosely(data: Mapping[str, Any]) -> _Line:
+    """A line whose fields are not all of the expected types: keep those that are."""
+
+    def text(source: Mapping[str, Any], name: str) -> str | None:
+        value = source.get(name)
+        return value if isinstance(value, str) else None
+
+    body = data.get("message")
+    message = None
+    if isinstance(body, dict):
+        stamp = body.get("timestamp")
+        known = isinstance(stamp, int | float) and not isinstance(stamp, bool)
+        content = msgspec.Raw(msgspec.json.encode(body["content"])) if "content" in body else None
+        message = _Message(
+            text(body, "role"),
+            stamp if known else None,
+            content,
+            text(body, "provider"),
+            text(body, "model"),
+        )
+    return _Line(
+        text(data, "type"),
+        text(data, "timestamp"),
+        text(data, "name"),
+        text(data, "role"),
+        text(data, "provider"),
+        text(data, "modelId"),
+        message,
+    )
