@@ -1,9 +1,8 @@
 """The conversation: the newest messages of one session, the reply as it comes, older on demand.
 
-At most MOUNTED messages have a widget, however long the session is. What has been loaded stays
-in memory as plain values; scrolling past either end mounts the neighbours, and what is older
-still is asked for with `OlderWanted`. Everything that changes the list goes through `_sync`,
-which compares what should be mounted with what is.
+A Backlog says which messages are in memory and which of them should have a widget; everything
+that changes it ends in `_sync`, which compares what should be mounted with what is. Scrolling
+past either end mounts the neighbours; what is older than memory is asked for with `OlderWanted`.
 """
 
 from __future__ import annotations
@@ -26,21 +25,13 @@ from engine.engine import HistoryPage
 from engine.events import TurnEnded
 from engine.sessions.entries import Entry
 from engine.text import safe_line, safe_text
+from tui.widgets.backlog import PAGE, Backlog
 from tui.widgets.external import ExternalError, page
 from tui.widgets.markdown_safe import Piece
 from tui.widgets.message import LiveMessage, MessageView, prepare
 from tui.widgets.shown import Shown, agent_of, describe, note
 
-__all__ = ["MOUNTED", "PAGE", "Conversation"]
-
-MOUNTED = 40
-"""Most messages with a widget (UX §2: the price is widgets, not text)."""
-
-PAGE = 20
-"""Messages mounted, or asked for, at a time."""
-
-KEPT = 400
-"""Messages kept in memory while the end is in view; older ones can be asked for again."""
+__all__ = ["Conversation"]
 
 _EMPTY = "Nothing has been said here yet.\nWrite below; Enter sends."
 
@@ -147,11 +138,9 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         super().__init__(id=id, classes=classes)
         self.session_key = ""
         self._now = now
-        self._items: list[Shown] = []
+        self._log = Backlog()
         self._pieces: dict[str, tuple[Piece, ...]] = {}
         self._views: dict[str, MessageView] = {}
-        self._start = self._stop = 0
-        self._before: str | None = None
         self._asked: str | None = None
         self._live: _Live | None = None
         self._older: _Older | None = None
@@ -160,6 +149,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self._unseen = 0
         self._notes = 0
         self._loading = False
+        self._holding = False
         self._said = ""
 
     # --- what the screen calls -----------------------------------------------------------
@@ -183,44 +173,38 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self.session_key = session_key
         self.border_title = title
         self._drop_live()
-        self._items, self._cursor, self._asked, self._before = [], None, None, None
-        self._start = self._stop = self._unseen = 0
-        if live is not None:
-            self._live = _Live(*live)
+        self._log, self._cursor, self._asked = Backlog(), None, None
+        self._unseen = 0
+        self._live = _Live(*live) if live is not None else None
         self._loading = True
         self._sync()
         items = self._described(page.entries)
         pieces = await prepare(items)
         if self.session_key != session_key:
             return  # another session was chosen while this one was parsed
-        appended, self._pieces = self._items, pieces
-        self._items = [*items, *(one for one in appended if one.key not in {i.key for i in items})]
-        self._before = page.before
+        self._pieces = pieces
+        self._log.load(items, page.before)
         self._loading = False
-        self._stop = len(self._items)
-        self._start = max(0, self._stop - PAGE)
         self._sync()
         self.anchor()
         self._tell()
+        if self.has_focus:
+            self.call_after_refresh(self.on_focus)
 
     async def prepend(self, page: HistoryPage) -> None:
         """Put older entries on top; what is in view stays where it is."""
-        key = self.session_key
-        known = {item.key for item in self._items}
-        items = [item for item in self._described(page.entries) if item.key not in known]
+        log = self._log
+        items = self._described(page.entries)
         pieces = await prepare(items)
-        if self.session_key != key:
-            return
+        if self._log is not log:
+            return  # another session is shown by now
         self._pieces |= pieces
-        self._items[:0] = items
-        self._start += len(items)
-        self._stop += len(items)
-        self._before, self._asked = page.before, None
-        self._slide(-min(PAGE, len(items)))
+        self._asked = None
+        self._slide(-min(PAGE, log.prepend(items, page.before)))
 
     def append(self, entry: Entry) -> None:
         """A new entry of this session; one that finishes the live reply takes its place."""
-        if any(item.key == entry.id for item in self._items[-KEPT:]):
+        if self._log.holds(entry.id):
             return
         shown = self._describe(entry)
         if shown is None:
@@ -254,7 +238,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         live = self._live
         if live is not None and live.turn_id == event.turn_id:
             waited_for = event.reply_entry_id
-            if waited_for is None or any(item.key == waited_for for item in self._items):
+            if waited_for is None or self._log.holds(waited_for):
                 self._drop_live()
             else:
                 live.reply_entry_id = waited_for  # its entry is still on the way
@@ -271,7 +255,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
     @property
     def following(self) -> bool:
         """Whether the newest message is in view and stays so."""
-        return not self._anchor_released and self._stop >= len(self._items)
+        return not self._anchor_released and self._log.at_end
 
     @property
     def current(self) -> Entry | None:
@@ -290,31 +274,10 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     def _add(self, shown: Shown) -> None:
         follow = self.following
-        at_end = self._stop == len(self._items)
-        self._items.append(shown)
-        if follow:
-            self._stop = len(self._items)
-            self._start = max(self._start, self._stop - MOUNTED)
-            self._forget()
-        else:
-            self._unseen += 1
-            if at_end and self._stop - self._start < MOUNTED:
-                self._stop += 1
+        self._log.add(shown, follow=follow)
+        self._unseen = 0 if follow else self._unseen + 1
         self._sync()
         self._tell()
-
-    def _forget(self) -> None:
-        """Let go of what is far above the end; it can be loaded again."""
-        extra = min(len(self._items) - KEPT, self._start)
-        if extra < PAGE:
-            return
-        kept = next((i for i in self._items[extra:] if i.entry is not None), None)
-        for item in self._items[:extra]:
-            self._pieces.pop(item.key, None)
-        del self._items[:extra]
-        self._start -= extra
-        self._stop -= extra
-        self._before = kept.key if kept is not None else self._before
 
     def _drop_live(self) -> None:
         live, self._live = self._live, None
@@ -332,15 +295,17 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
             self._live = None
 
     def _sync(self) -> None:
-        """Make the mounted widgets be what `_start`, `_stop` and `_live` say."""
+        """Make the mounted widgets be what the backlog and the live reply say."""
         if not self.is_attached:
             return
-        want = self._items[self._start : self._stop]
+        want = self._log.mounted
         keys = {item.key for item in want}
         with self.app.batch_update():
-            gone = [self._views.pop(key) for key in [*self._views] if key not in keys]
+            gone = {key: self._views.pop(key) for key in [*self._views] if key not in keys}
+            for key in gone:
+                self._pieces.pop(key, None)
             if gone:
-                self.remove_children(gone)
+                self.remove_children([*gone.values()])
             self._sync_edges()
             missing: list[Widget] = []
             for item in want:
@@ -361,16 +326,15 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     def _sync_edges(self) -> None:
         """The row for older messages, the hint in an empty session, the live reply."""
-        if (self._start > 0 or self._before is not None) != (self._older is not None):
+        if self._log.has_older != (self._older is not None):
             if self._older is None:
                 self._older = _Older()
                 self.mount(self._older, before=0 if self.children else None)
             else:
                 self._older.remove()
                 self._older = None
-        at_end = self._stop == len(self._items)
         live = self._live
-        if live is not None and (live.view is not None) != at_end:
+        if live is not None and (live.view is not None) != self._log.at_end:
             if live.view is None:
                 shown = Shown(
                     "live", "assistant", agent_of(self.session_key), safe_line(live.model)
@@ -380,7 +344,9 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
             else:
                 live.view.remove()
                 live.view = None
-        empty = not self._items and live is None and bool(self.session_key) and not self._loading
+        empty = (
+            not self._log.items and live is None and bool(self.session_key) and not self._loading
+        )
         if empty != (self._empty is not None):
             if self._empty is None:
                 self._empty = Static(Content(_EMPTY), classes="-empty")
@@ -400,6 +366,8 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        if self._holding:
+            return
         if new_value < old_value and new_value <= 1:
             self._reach_up()
         elif new_value > old_value and new_value >= self.max_scroll_y:
@@ -410,31 +378,24 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     def _reach_up(self) -> None:
         """More at the top: from memory, else from the engine."""
-        if self._start > 0:
+        before = self._log.before
+        if self._log.start > 0:
             self._slide(-PAGE)
-        elif self._before is not None and self._asked != self._before:
-            self._asked = self._before
-            self.post_message(self.OlderWanted(self._before))
+        elif before is not None and self._asked != before:
+            self._asked = before
+            self.post_message(self.OlderWanted(before))
 
     def _slide(self, by: int) -> None:
-        """Move what is mounted by some messages; what is in view stays where it is."""
-        start, stop = self._start, self._stop
-        if by < 0:
-            self._start = max(0, start + by)
-            self._stop = min(stop, self._start + MOUNTED)
-        else:
-            self._stop = min(len(self._items), stop + by)
-            self._start = max(start, self._stop - MOUNTED)
-        if (start, stop) == (self._start, self._stop):
-            self._sync()
-            return
+        """Mount other messages; what is in view stays where it is."""
         held = self._first_in_view()
         offset = held.virtual_region.y - round(self.scroll_y) if held is not None else 0
-        self._sync()
-        if held is not None and held.is_attached:
+        if self._log.slide(by) and held is not None:
+            self._holding = True
             self.call_after_refresh(self._hold, held, offset)
+        self._sync()
 
     def _hold(self, view: Widget, offset: int) -> None:
+        self._holding = False
         if view.is_attached:
             self.scroll_to(y=view.virtual_region.y - offset, animate=False, immediate=True)
 
@@ -444,7 +405,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     def _in_order(self) -> list[MessageView]:
         """The mounted messages from oldest to newest, the live one last."""
-        views = [self._views[item.key] for item in self._items[self._start : self._stop]]
+        views = [view for item in self._log.mounted if (view := self._views.get(item.key))]
         live = self._live.view if self._live is not None else None
         return [*views, live] if live is not None else views
 
@@ -514,7 +475,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
             self._reach_up()
         elif index < len(views):
             self._point(views[index])
-        elif self._stop < len(self._items):
+        elif not self._log.at_end:
             self._slide(PAGE)
         else:
             self.action_follow()
@@ -522,9 +483,8 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
     def action_oldest(self) -> None:
         """To the oldest message in memory; from there, ask for older ones."""
         self.release_anchor()
-        if self._start > 0:
-            self._stop = min(len(self._items), MOUNTED)
-            self._start = 0
+        if self._log.start > 0:
+            self._log.to_start()
             self._sync()
         elif self.scroll_y <= 0:
             self._reach_up()
@@ -535,8 +495,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     def action_follow(self) -> None:
         """To the newest message, and stay there as more comes."""
-        self._stop = len(self._items)
-        self._start = max(self._start, self._stop - MOUNTED)
+        self._log.to_end()
         self._unseen = 0
         self._sync()
         views = self._in_order()

@@ -1,0 +1,345 @@
+"""The composer: where messages are written.
+
+What is typed stays until the screen says it was taken (`accepted`), so nothing is lost when a
+send is refused. What is sent is what was typed or pasted; only its drawing is made safe.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import var
+from textual.timer import Timer
+from textual.widgets import TextArea
+
+from engine.text import MAX_MARKS, safe_text
+from tui.widgets.completion import Choice, CommandHint, CompletionMenu, complete, search
+from tui.widgets.external import ExternalError, edit
+from tui.widgets.prompt_history import PromptHistory
+
+__all__ = ["MESSAGE_LIMIT", "Composer"]
+
+MESSAGE_LIMIT = 1024 * 1024
+"""Most bytes of a message (SPEC §15)."""
+
+_KEYS = "Enter send · ^J newline · ^G editor"
+_PLACEHOLDER = "Write a message. Enter sends, ^J makes a new line, / lists the commands"
+_FRAMES = "◐◓◑◒"
+
+
+class Composer(TextArea):
+    """A field of one to eight rows that sends on Enter.
+
+    Args:
+        history: earlier prompts, for the arrow keys and `^R`.
+        commands: the slash commands to offer.
+        arguments: gives command name → values of its first argument, when asked.
+    """
+
+    HELP: ClassVar[str] = """\
+## Composer
+
+| Key | Does |
+|---|---|
+| `Enter` | send |
+| `^J`, `Shift+Enter`, `Alt+Enter` | new line |
+| `↑` `↓` | earlier prompts, at the first and last line |
+| `^R` | search earlier prompts |
+| `/` | commands; `Tab` or `Enter` takes one, `Esc` closes the list |
+| `^G` | write in `$VISUAL` or `$EDITOR` |
+| `Esc` | leave the field: single letters act |
+"""
+
+    BINDING_GROUP_TITLE = "Composer"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "send", "Send", id="composer.send", priority=True),
+        Binding(
+            "ctrl+j,shift+enter,alt+enter",
+            "newline",
+            "New line",
+            id="composer.newline",
+            key_display="^J",
+            priority=True,
+        ),
+        Binding("tab", "take", "Take", id="composer.take", priority=True, show=False),
+        Binding(
+            "escape", "close_menu", "Close", id="composer.close_menu", priority=True, show=False
+        ),
+        Binding("ctrl+r", "search", "Earlier prompts", id="composer.search", show=False),
+        Binding("ctrl+g", "editor", "Editor", id="composer.editor", tooltip="$VISUAL or $EDITOR"),
+    ]
+
+    DEFAULT_CSS = """
+    Composer {
+        height: auto;
+        min-height: 3;
+        max-height: 10;
+        border: round $border-blurred;
+        border-title-color: $text;
+        border-subtitle-color: $text-muted;
+        padding: 0 1;
+        background: transparent;
+        scrollbar-size-vertical: 1;
+        &:focus { border: round $border; }
+    }
+    """
+
+    busy: var[bool] = var(False)
+    """Whether a turn runs in the session shown; typing goes on meanwhile."""
+
+    @dataclass
+    class Submitted(Message):
+        """Enter was pressed. Answer with `accepted()` or `refused()`."""
+
+        text: str
+
+    def __init__(
+        self,
+        history: PromptHistory | None = None,
+        *,
+        commands: Sequence[CommandHint] = (),
+        arguments: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ):
+        super().__init__(
+            soft_wrap=True,
+            show_line_numbers=False,
+            highlight_cursor_line=False,
+            placeholder=Content(_PLACEHOLDER),
+            id=id,
+        )
+        self.commands = commands
+        self.arguments = arguments
+        self.menu = CompletionMenu(self._take)
+        self._history = history or PromptHistory()
+        self._sent: str | None = None
+        self._recalled: str | None = None
+        self._menu_for: Literal["", "command", "history"] = ""
+        self._throbber: Timer | None = None
+        self._frame = 0
+
+    async def on_mount(self) -> None:
+        self.border_subtitle = Content(_KEYS)
+        if self.parent is not None:
+            await self.screen.mount(self.menu, before=self)
+        try:
+            await self._history.load()
+        except OSError as error:
+            self._warn(f"Earlier prompts cannot be read: {error.strerror}")
+
+    # --- what the screen calls -----------------------------------------------------------
+
+    @property
+    def draft(self) -> str:
+        """What is typed and not sent."""
+        return self.text
+
+    def set_draft(self, text: str) -> None:
+        """Replace what is typed, the cursor at its end."""
+        self._history.reset()
+        self._sent = None
+        self._replace(text)
+
+    async def accepted(self) -> None:
+        """The message is taken: clear it, but keep what was typed since."""
+        sent, self._sent = self._sent, None
+        if sent is None:
+            return
+        if self.text == sent:
+            self._replace("")
+        elif self.text.startswith(sent):
+            self._replace(self.text[len(sent) :].lstrip("\n"))
+        try:
+            await self._history.add(sent)
+        except OSError as error:
+            self._warn(f"This prompt is not remembered: {error.strerror}")
+
+    def refused(self) -> None:
+        """The message was not taken: it stays, and Enter tries again."""
+        self._sent = None
+
+    # --- keys -----------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("take", "close_menu"):
+            return self.menu.is_open
+        return super().check_action(action, parameters)
+
+    def action_send(self) -> None:
+        """Enter: take the choice that the list offers, else send."""
+        choice = self.menu.choice
+        if choice is not None and choice.text.rstrip() != self.text.rstrip():
+            self._take(choice)
+            return
+        self.menu.close()
+        text = self.text
+        if not text.strip() or text == self._sent:
+            return
+        if _size(text) > MESSAGE_LIMIT:
+            self._warn("A message may hold 1 MiB. It stays here: shorten it, or send a file's path")
+            return
+        self._sent = text
+        self.post_message(self.Submitted(text))
+
+    def action_newline(self) -> None:
+        """A line break where the cursor is."""
+        self._replace_via_keyboard("\n", *self.selection)
+
+    def action_take(self) -> None:
+        """Tab: take the highlighted choice."""
+        choice = self.menu.choice
+        if choice is not None:
+            self._take(choice)
+
+    def action_close_menu(self) -> None:
+        """Esc: close the list; the text stays."""
+        self._menu_for = ""
+        self.menu.close()
+
+    def action_search(self) -> None:
+        """^R: offer earlier prompts that hold the words typed."""
+        self._menu_for = "history"
+        self._offer()
+        if not self.menu.is_open:
+            self.notify("No earlier prompt holds these words", markup=False, timeout=2)
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """Up: the list, the line above, or at the first row the prompt before."""
+        if self.menu.is_open and not select:
+            self.menu.move(-1)
+        elif select or not self.navigator.is_first_wrapped_line(self.cursor_location):
+            super().action_cursor_up(select)
+        else:
+            self._recall(self._history.older(self.text))
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """Down: the list, the line below, or at the last row the prompt after."""
+        if self.menu.is_open and not select:
+            self.menu.move(1)
+        elif select or not self.navigator.is_last_wrapped_line(self.cursor_location):
+            super().action_cursor_down(select)
+        else:
+            self._recall(self._history.newer())
+
+    def action_editor(self) -> None:
+        """^G: go on in the person's editor."""
+        self.run_worker(self._edit(), group="editor", exclusive=True)
+
+    async def _edit(self) -> None:
+        try:
+            text = await edit(self.app, self.text)
+        except ExternalError as error:
+            self._warn(str(error), error.title)
+            return
+        if text != self.text:
+            self.set_draft(text)
+        self.focus()
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        if _size(event.text) + _size(self.text) > MESSAGE_LIMIT:
+            event.stop()
+            event.prevent_default()
+            self._warn("What you pasted is over 1 MiB and was left out. Save it as a file instead")
+
+    # --- text -----------------------------------------------------------------------------
+
+    def _replace(self, text: str) -> None:
+        self.menu.close()
+        self._menu_for = ""
+        self.load_text(text)
+        self.move_cursor(self.document.end)
+
+    def _recall(self, prompt: str | None) -> None:
+        if prompt is not None:
+            self._replace(prompt)
+            self._recalled = self.text
+
+    def _take(self, choice: Choice) -> None:
+        command = self._menu_for == "command"
+        self._replace(choice.text)
+        if command:
+            self._menu_for = "command"
+            self._offer()
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        if self._recalled is not None and self.text != self._recalled:
+            self._recalled = None
+            self._history.reset()
+        if self.text.startswith("/") and self._menu_for != "history":
+            self._menu_for = "command"
+        if self._menu_for:
+            self._offer()
+
+    def _offer(self) -> None:
+        """Fill the list for what is typed now."""
+        if self._menu_for == "history":
+            found = [one for one in self._history.search(self.text) if one != self.text]
+            self.menu.offer(search(found), "Earlier prompts")
+            return
+        row, column = self.cursor_location
+        before = self.document.get_line(0)[:column] if row == 0 else ""
+        choices = complete(before, self.commands, self.arguments())
+        if [one.text.rstrip() for one in choices] == [self.text.rstrip()]:
+            choices = []  # typed out: Enter sends
+        self.menu.offer(choices, "Commands" if " " not in before else "Values")
+
+    def get_line(self, line_index: int) -> Text:
+        """The line as it is drawn: one visible sign for each character that is not one."""
+        return Text(visible(self.document.get_line(line_index)), end="", no_wrap=True)
+
+    # --- state ----------------------------------------------------------------------------
+
+    def watch_busy(self, busy: bool) -> None:
+        """A sign turns while a turn runs, unless animations are off."""
+        if self._throbber is not None:
+            self._throbber.stop()
+            self._throbber = None
+        if busy and self.app.animation_level != "none":
+            self._throbber = self.set_interval(0.2, self._turn)
+        self._frame = 0
+        self._turn()
+
+    def _turn(self) -> None:
+        sign = _FRAMES[self._frame % len(_FRAMES)]
+        self._frame += 1
+        self.border_subtitle = Content(f"{sign} answering · ^C stop" if self.busy else _KEYS)
+
+    def _warn(self, words: str, title: str = "Composer") -> None:
+        self.notify(safe_text(words), title=title, severity="warning", markup=False)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def visible(line: str) -> str:
+    """`line` with a visible sign in the place of each character that a terminal might act on or
+    that would not be seen, so that columns stay what they are. Tabs stay.
+
+    Joiners between characters beyond ASCII stay too: emoji and several scripts need them.
+    """
+    if line.isascii() and line.isprintable():
+        return line
+    signs: list[str] = []
+    marks = 0
+    for index, char in enumerate(line):
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if char == "\t" or (char.isprintable() and marks <= MAX_MARKS):
+            signs.append(char)
+        elif ord(char) < 0x20:
+            signs.append(chr(0x2400 + ord(char)))
+        elif char in "\u200c\u200d" and not line[index - 1 : index + 2].isascii() and index:
+            signs.append(char)
+        else:
+            signs.append(" " if category == "Zs" else "␡" if char == "\x7f" else "�")
+    return "".join(signs)
