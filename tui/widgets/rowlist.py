@@ -105,7 +105,6 @@ class RowList(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "rowlist--cursor",
         "rowlist--hover",
-        "rowlist--marked",
         "rowlist--gutter",
         "rowlist--dim",
         "rowlist--strong",
@@ -123,7 +122,6 @@ class RowList(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         & > .rowlist--cursor { background: $foreground 8%; }
         & > .rowlist--hover { background: $foreground 4%; }
-        & > .rowlist--marked { text-style: bold; }
         & > .rowlist--gutter { color: $foreground 30%; }
         & > .rowlist--dim { color: $text-muted; }
         & > .rowlist--strong { text-style: bold; }
@@ -186,7 +184,7 @@ class RowList(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._source: RowSource = source or (lambda view: NoRows())
         self._rows: Rows = NoRows()
-        self._tops: Sequence[int] = range(0, 1)
+        self._tops: Sequence[int] = range(1)
         self._look = RowView()
         self._strips: dict[tuple[int, int, str], list[Strip]] = {}
         self.marked: Hashable | None = None
@@ -274,8 +272,8 @@ class RowList(ScrollView, can_focus=True):
     def _blank(self, y: int, width: int) -> Strip:
         style = self.rich_style
         if not len(self._rows) and y == 0:
-            text = self.get_component_rich_style("rowlist--dim", partial=True)
-            return Strip([Segment(f" {self.empty}", style + text)]).adjust_cell_length(width, style)
+            told = Segment(f" {self.empty}", style + self._tone("dim"))
+            return Strip([told]).adjust_cell_length(width, style)
         return Strip.blank(width, style)
 
     def _row_strips(self, row: int, width: int) -> list[Strip]:
@@ -292,11 +290,9 @@ class RowList(ScrollView, can_focus=True):
         if flag:
             base += self.get_component_rich_style(f"rowlist--{flag}")
         if self.marked is not None and self._rows.key(row) == self.marked:
-            base += self.get_component_rich_style("rowlist--marked", partial=True)
+            base += Style(bold=True)
         edge_sign = self.sign if flag == "cursor" else " "
-        edge = Segment(
-            edge_sign, base + self.get_component_rich_style("rowlist--gutter", partial=True)
-        )
+        edge = Segment(edge_sign, base + self._tone("gutter"))
         lines = self._rows.lines(row, max(0, width - cell_len(edge_sign)))
         height = self._tops[row + 1] - self._tops[row]
         shown = [*lines, *[()] * (height - len(lines))][:height]
@@ -308,9 +304,13 @@ class RowList(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base)
 
     def _style(self, name: str, base: Style) -> Style:
-        if not name:
-            return base
-        return base + self.get_component_rich_style(f"rowlist--{name}", partial=True)
+        return base + self._tone(name) if name else base
+
+    def _tone(self, name: str) -> Style:
+        """Letters of a component style, blended with the list's background; no background."""
+        full = self.get_component_rich_style(f"rowlist--{name}")
+        partial = self.get_component_rich_style(f"rowlist--{name}", partial=True)
+        return Style(color=full.color, bold=partial.bold, underline=partial.underline)
 
     def notify_style_update(self) -> None:
         self._strips.clear()

@@ -1,0 +1,243 @@
+"""The app: modes, palette, keymap, themes, notices. It wires and decides nothing itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from engine.engine import Engine
+from engine.errors import BranchlineError, Problem
+from engine.events import ConfigChanged, Noticed
+from engine.text import safe_line, safe_text
+from tui.bridge import Batch, Bridge
+from tui.glyphs import Glyphs, glyphs_for
+from tui.memory import AppMemory, load_memory, save_memory
+from tui.screens.sessions import SessionsScreen
+from tui.theme import DARK, own_themes, read_themes
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+__all__ = ["BranchlineApp", "run_app"]
+
+TOASTS = 3
+"""Problems told one by one at a start; more are counted."""
+
+
+def _palette(name: str) -> Any:
+    """A provider of the command palette, imported when the palette is first opened."""
+
+    def load() -> type[Provider]:
+        import tui.palette
+
+        found: type[Provider] = getattr(tui.palette, name)
+        return found
+
+    return load
+
+
+class BranchlineApp(App[None]):
+    """Branchline in a terminal.
+
+    Args:
+        engine: an open engine; whoever opened it closes it.
+    """
+
+    TITLE = "Branchline"
+    CSS_PATH = ["app.tcss", "screens/sessions.tcss"]
+    PAUSE_GC_ON_SCROLL = True
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-w0"),
+        (60, "-w60"),
+        (80, "-w80"),
+        (100, "-w100"),
+        (140, "-w140"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-h0"), (16, "-h16"), (24, "-h24"), (34, "-h34")]
+    MODES = {"sessions": SessionsScreen}
+    DEFAULT_MODE = "sessions"
+    COMMANDS = App.COMMANDS | {
+        _palette("SessionsProvider"),
+        _palette("ModelsProvider"),
+        _palette("SlashProvider"),
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True, tooltip="Leave the app"),
+        Binding(
+            "f1",
+            "help",
+            "Help",
+            id="app.help",
+            key_display="F1",
+            tooltip="Help for the pane in focus",
+        ),
+    ]
+
+    def __init__(self, engine: Engine):
+        super().__init__()
+        self.engine = engine
+        self.bridge = Bridge(self, engine)
+        self.memory: AppMemory = load_memory(engine.state_dir)
+        self.farewell = ""
+        self._clashes: set[frozenset[str]] = set()
+        for theme in own_themes():
+            self.register_theme(theme)
+        self.theme = DARK
+
+    # start
+
+    @property
+    def glyphs(self) -> Glyphs:
+        return glyphs_for(self.engine.config.ui.glyphs)
+
+    def on_mount(self) -> None:
+        self.bridge.load()
+        self._apply_config()
+        self.bridge.signal.subscribe(self, self._hear)
+        self.run_worker(self.bridge.run(), group="bridge", exclusive=True)
+        self.run_worker(self.engine.watch(), group="watch", exclusive=True)
+        self.call_after_refresh(self._after_first_frame)
+
+    def _after_first_frame(self) -> None:
+        """What may wait until something is on the screen."""
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
+        self._tell(self.engine.problems)
+
+    def _apply_config(self) -> None:
+        wanted = self.engine.config.ui.theme or self.memory.theme or DARK
+        if wanted in self.available_themes:
+            self.theme = wanted
+        self.set_keymap(dict(self.engine.config.keymap))
+        self._clashes.clear()
+
+    async def _read_user_themes(self) -> None:
+        import asyncio
+
+        folder = self.engine.state_dir / "themes"
+        for found in await asyncio.to_thread(read_themes, folder):
+            if found.theme is not None:
+                self.register_theme(found.theme)
+            if found.problem is not None:
+                self._tell((found.problem,))
+        wanted = self.engine.config.ui.theme or self.memory.theme
+        if wanted and wanted != self.theme and wanted in self.available_themes:
+            self.theme = wanted
+        elif wanted and wanted not in self.available_themes:
+            self._tell((Problem(f"there is no theme {wanted}", "warning", path="ui.theme"),))
+
+    def _keep_theme(self, theme: Any) -> None:
+        self.memory = replace(self.memory, theme=theme.name)
+
+    # what the engine tells
+
+    def _hear(self, batch: Batch) -> None:
+        for event in batch:
+            if isinstance(event, Noticed):
+                self._tell((event.problem,))
+            elif isinstance(event, ConfigChanged):
+                self._apply_config()
+                self.notify(f"Revision {event.revision} is in force", title="Config", markup=False)
+
+    def _tell(self, problems: Iterable[Problem]) -> None:
+        """Say problems as notices, never as markup."""
+        told = list(problems)
+        for problem in told[:TOASTS]:
+            title = "Problem" if problem.severity == "error" else "Please note"
+            text = safe_text(str(problem), limit=600)
+            self.notify(text, title=title, severity=problem.severity, timeout=10, markup=False)
+        if len(told) > TOASTS:
+            more = f"{len(told) - TOASTS} more: ^P, then Problems"
+            self.notify(more, title="Problems", severity="warning", timeout=10, markup=False)
+
+    def fail(self, error: BranchlineError) -> None:
+        """Say an error of the engine."""
+        text = safe_text(str(error), limit=1000)
+        self.notify(text, title=error.title, severity="error", timeout=10, markup=False)
+
+    def show_problems(self) -> None:
+        """Everything that is wrong, with places and hints."""
+        from tui.widgets.dialogs.problems import Problems
+
+        problems = [*self.engine.problems]
+        for info in self.bridge.tracker.infos.values():
+            problems += info.problems
+        self.push_screen(Problems(list(dict.fromkeys(problems)), self.glyphs))
+
+    # keys and commands
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        from tui.palette import system_commands
+
+        yield from system_commands(self, screen)
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        names = frozenset(binding.id or binding.action for binding in clashed_bindings)
+        if names not in self._clashes:
+            self._clashes.add(names)
+            text = f"{' and '.join(sorted(names))} share a key; the first one wins"
+            self.notify(safe_line(text), title="Keymap", severity="warning", markup=False)
+
+    def get_key_display(self, binding: Binding) -> str:
+        shown = super().get_key_display(binding)
+        return shown.upper() if shown.startswith("^") else shown
+
+    def action_help(self) -> None:
+        """Help for the pane in focus, and all keys that act there."""
+        if self.screen.query("HelpPanel"):
+            self.action_hide_help_panel()
+        else:
+            self.action_show_help_panel()
+
+    async def action_quit(self) -> None:
+        screen = self.screen_stack[0] if self.screen_stack else None
+        if isinstance(screen, SessionsScreen):
+            screen.leave()
+        self.exit()
+
+    def _fatal_error(self) -> None:
+        """As Textual's, but without the values of variables: they may hold secrets."""
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        self.bell()
+        trace = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(trace, self.console.options)))
+        self._close_messages_no_wait()
+
+
+async def _run(state_dir: Path, config_path: Path | None) -> int:
+    import contextlib
+    import sys
+
+    async with Engine.open(state_dir, config_path=config_path, environ=os.environ) as engine:
+        app = BranchlineApp(engine)
+        await app.run_async()
+        with contextlib.suppress(OSError):
+            save_memory(engine.state_dir, app.memory)
+        if app.farewell and not app.return_code:
+            sys.stdout.write(f"{app.farewell}\n")
+        return app.return_code or 0
+
+
+def run_app(state_dir: Path, config_path: Path | None) -> int:
+    """Run the app until it is left.
+
+    Returns:
+        The exit code: 0 after a normal end, 1 after a crash.
+
+    Raises:
+        BranchlineError: the state dir or the config cannot be opened.
+    """
+    import asyncio
+
+    return asyncio.run(_run(state_dir, config_path))

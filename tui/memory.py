@@ -1,0 +1,52 @@
+"""What the app remembers between starts, in `<state>/app.json`: a convenience, never truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.disk import Disk, write_atomic
+
+__all__ = ["AppMemory", "load_memory", "save_memory"]
+
+NAME = "app.json"
+MAX_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AppMemory:
+    """The session that was open last; whether the advice on models was put away; the theme
+    chosen in the app (the config's wins)."""
+
+    last_session: str | None = None
+    hint_dismissed: bool = False
+    theme: str | None = None
+
+
+def load_memory(state_dir: Path) -> AppMemory:
+    """Read it; whatever is wrong with the file, the app starts with a fresh memory."""
+    try:
+        with (state_dir / NAME).open("rb") as file:
+            data: Any = json.loads(file.read(MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return AppMemory()
+    if not isinstance(data, dict):
+        return AppMemory()
+    last, theme = data.get("last_session"), data.get("theme")
+    return AppMemory(
+        last_session=last if isinstance(last, str) else None,
+        hint_dismissed=data.get("hint_dismissed") is True,
+        theme=theme if isinstance(theme, str) else None,
+    )
+
+
+def save_memory(state_dir: Path, memory: AppMemory) -> None:
+    """Write it.
+
+    Raises:
+        OSError: it could not be written; nothing of value is lost.
+    """
+    text = json.dumps(asdict(memory), ensure_ascii=True, indent=1)
+    write_atomic(Disk(), state_dir / NAME, text.encode())

@@ -1,0 +1,412 @@
+"""The Sessions screen: sidebar, conversation with composer, inspector."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Footer, Input, TextArea
+
+from engine.errors import BranchlineError
+from engine.events import ConfigChanged, Noticed
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.keys import chat_key
+from engine.routing.router import Route
+from engine.text import safe_line
+from tui.advice import broken_line, connect_hint
+from tui.bridge import Batch
+from tui.chat import Chat
+from tui.screens.panes import PaneScreen
+from tui.widgets.composer import Composer
+from tui.widgets.conversation import Conversation
+from tui.widgets.gauge import labelled
+from tui.widgets.inspector import Inspector, InspectorState
+from tui.widgets.lines import Banner, HintLine
+from tui.widgets.rowlist import RowList
+from tui.widgets.sessionlist import SessionList
+from tui.widgets.statusbar import BarState, StatusBar
+
+if TYPE_CHECKING:
+    from tui.app import BranchlineApp
+
+__all__ = ["SessionsScreen"]
+
+_NAVIGATE = frozenset(
+    {"compose", "new_chat", "filter", "pane", "zoom", "copy_key", "app.help", "app.command_palette"}
+)
+"""Actions of single letters: they act (and show in the footer) only while nobody writes."""
+
+
+class SessionsScreen(PaneScreen):
+    """All sessions, and one of them open."""
+
+    HELP = """\
+    ## Two states
+
+    **Writing**: the cursor is in the composer; only keys with Ctrl and F-keys act.
+    **Looking around**: single letters act. **Esc** goes there, **o** goes back to writing.
+    """
+
+    BINDING_GROUP_TITLE = "Sessions screen"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "compose", "Write", id="sessions.write", tooltip="To the composer"),
+        Binding("n", "new_chat", "New", id="sessions.new", tooltip="A new chat of your own"),
+        Binding("slash", "filter", "Filter", id="sessions.filter", key_display="/"),
+        Binding("m", "model", "Model", id="sessions.model", tooltip="Model of this session"),
+        Binding("i", "pane('inspector')", "Inspector", id="sessions.inspector"),
+        Binding("s", "pane('sidebar')", "Sidebar", id="sessions.sidebar", show=False),
+        Binding("z", "zoom", "Zoom", id="sessions.zoom", show=False),
+        Binding("y", "copy_key", "Copy key", id="sessions.copy-key", show=False),
+        Binding("question_mark", "app.help", "Help", id="sessions.help", key_display="?"),
+        Binding("colon", "app.command_palette", "Commands", id="sessions.palette", show=False),
+        Binding("ctrl+l", "model", "Model", id="sessions.model-now", show=False),
+        Binding("ctrl+c", "stop", "Stop", id="sessions.stop", priority=True, key_display="^C"),
+        Binding("ctrl+c", "copy", "Copy", id="sessions.copy", priority=True, show=False),
+        Binding("escape", "leave", "Look around", id="sessions.leave", show=False),
+    ]
+
+    sessions = getters.query_one(SessionList)
+    conversation = getters.query_one(Conversation)
+    composer = getters.query_one(Composer)
+    inspector = getters.query_one(Inspector)
+    bar = getters.query_one(StatusBar)
+    filter_line = getters.query_one("#filter", Input)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drafts: dict[str, str] = {}
+        self._stale = False
+
+    @property
+    def home(self) -> BranchlineApp:
+        return cast("BranchlineApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(id="bar")
+        yield Banner()
+        yield HintLine()
+        with Horizontal(id="panes"):
+            with Vertical(id="sidebar"):
+                yield SessionList(self.home.bridge.tracker, id="sessions")
+                yield Input(id="filter", compact=True, placeholder="filter")
+            with Vertical(id="chat"):
+                yield Conversation(id="conversation")
+                yield Composer(id="composer")
+            yield Inspector(id="inspector")
+        yield Footer()
+
+    # start and news
+
+    def on_mount(self) -> None:
+        self.engine = self.home.engine
+        self.tracker = self.home.bridge.tracker
+        self.chat = Chat(self.engine, self.tracker, self.conversation, self._decorate)
+        self.sessions.add_class("pane")
+        self.inspector.add_class("pane")
+        self.home.bridge.signal.subscribe(self, self._hear)
+        self.set_interval(20, self._ages)
+        self._draw()
+        self.composer.focus()
+        self.open_session(self._first_session())
+
+    def _first_session(self) -> str:
+        """The session open last, else the operator's main one."""
+        last = self.home.memory.last_session
+        if last is not None and last in self.tracker.infos:
+            return last
+        return self._route_home().session_key
+
+    def _hear(self, batch: Batch) -> None:
+        refresh = self.chat.take(batch)
+        if self.app.current_mode != "sessions":
+            self._stale = True
+            return
+        if refresh or any(isinstance(event, (ConfigChanged, Noticed)) for event in batch):
+            self._refresh_view()
+        self._draw()
+
+    def on_screen_resume(self) -> None:
+        if self._stale:
+            self._stale = False
+            self._refresh_view()
+            self._draw()
+
+    def _ages(self) -> None:
+        if self.is_current:
+            self.sessions.show(self.engine.config, self.home.glyphs, _now())
+
+    def _draw(self) -> None:
+        """Bring list, row 0 and inspector up to date; each repaints only what changed."""
+        config, glyphs = self.engine.config, self.home.glyphs
+        self.sessions.show(config, glyphs, _now())
+        errors = [each for each in self.engine.problems if each.severity == "error"]
+        self.query_one(Banner).text = broken_line(errors, self.engine.revision, glyphs)
+        self.bar.show(
+            BarState(
+                config=_short_path(self.engine.config_path),
+                revision=self.engine.revision,
+                broken=bool(errors),
+                scope=config.session.dm_scope,
+                sessions=len(self.tracker.infos),
+                busy=self.tracker.busy,
+                queued=len(self.tracker.queued),
+                problems=len(self.engine.problems),
+            ),
+            glyphs,
+        )
+        self._inspect()
+        self.refresh_bindings()
+
+    def _inspect(self) -> None:
+        chat, view = self.chat, self.chat.view
+        fill = self.tracker.fills.get(chat.key)
+        state = InspectorState(
+            view=view,
+            route=view.route if view is not None else self._route_home(),
+            key=chat.key,
+            revision=self.engine.revision,
+            status=self.tracker.status(chat.key),
+            queued=sum(1 for key in self.tracker.queued.values() if key == chat.key),
+            fill=fill if view is not None else None,
+        )
+        self.inspector.show(state, self.home.glyphs)
+        self.conversation.border_title = chat.title()
+        model = view.model.ref if view is not None else None
+        dismissed = self.home.memory.hint_dismissed
+        self.query_one(HintLine).variants = (
+            () if dismissed else connect_hint(model, _short_path(self.engine.config_path))
+        )
+
+    def _decorate(self, name: str) -> Content:
+        """The title over the column; where the inspector is out of sight, with the gauge."""
+        fill = self.tracker.fills.get(self.chat.key)
+        if fill is None or self.pane_shown("inspector"):
+            return Content(name)
+        return Content.assemble(name, "  ", labelled(fill, 10, self.home.glyphs))
+
+    def _route_home(self) -> Route:
+        return cast(Route, self.engine.route(Envelope(channel=OPERATOR_CHANNEL)))
+
+    # opening and sending
+
+    def open_session(self, key: str) -> None:
+        """Show a session and keep the draft of the one before."""
+        if self.chat.key:
+            self._drafts[self.chat.key] = self.composer.draft
+        self.run_worker(self._open(key), group="open", exclusive=True)
+
+    async def _open(self, key: str) -> None:
+        try:
+            await self.chat.open(key)
+        except BranchlineError as error:
+            self.home.fail(error)
+            return
+        self.composer.set_draft(self._drafts.pop(key, ""))
+        self.sessions.mark(key)
+        self.sessions.go_to(key)
+        self._take_view()
+        self.close_drawers()
+
+    def _refresh_view(self) -> None:
+        self.run_worker(self._refresh(), group="view", exclusive=True)
+
+    async def _refresh(self) -> None:
+        try:
+            await self.chat.refresh()
+        except BranchlineError as error:
+            self.home.fail(error)
+        self._take_view()
+
+    def _take_view(self) -> None:
+        if self.chat.view is not None:
+            compaction = self.engine.config.compaction
+            self.tracker.remember(
+                self.chat.view, compaction.threshold if compaction.enabled else 1.1
+            )
+        self._draw()
+
+    @on(RowList.Selected)
+    def _selected(self, event: RowList.Selected) -> None:
+        if isinstance(event.key, str):
+            self.open_session(event.key)
+            self.composer.focus()
+
+    @on(Composer.Submitted)
+    def _submitted(self, event: Composer.Submitted) -> None:
+        self.run_worker(self._send(event.text), group="send")
+
+    async def _send(self, text: str) -> None:
+        sent = await self.chat.send(text)
+        if sent.error is not None:
+            self.home.fail(sent.error)
+            self._give_back(sent.session_key, text)
+        elif sent.session_key != self.chat.key:
+            self.open_session(sent.session_key)
+
+    def _give_back(self, key: str, text: str) -> None:
+        """A message that did not get through returns to where it was written."""
+        if key != self.chat.key:
+            self._drafts[key] = _both(text, self._drafts.get(key, ""))
+        else:
+            self.composer.set_draft(_both(text, self.composer.draft))
+
+    @on(Conversation.OlderWanted)
+    def _older_wanted(self, event: Conversation.OlderWanted) -> None:
+        self.run_worker(self.chat.older(event.before), group="older", exclusive=True)
+
+    # actions
+
+    def action_compose(self) -> None:
+        self.close_drawers()
+        self.composer.focus()
+
+    def action_leave(self) -> None:
+        """Esc: out of the composer, else close what lies over the chat."""
+        if self.filter_line.has_class("-shown"):
+            self._end_filter("")
+        elif isinstance(self.focused, TextArea) or not (self.close_drawers() or self.unzoom()):
+            self.conversation.focus()
+
+    def action_new_chat(self) -> None:
+        self.run_worker(self._new_chat(), group="dialog", exclusive=True)
+
+    async def _new_chat(self) -> None:
+        from tui.widgets.dialogs.ask import Ask
+
+        agent = self._route_home().agent_id
+        hint = f"A chat of your own with {safe_line(agent)}; it is made by your first message."
+        name = await self.app.push_screen_wait(
+            Ask("New chat", hint=hint, check=self._chat_fault, placeholder="name, such as plans")
+        )
+        if name is not None:
+            self.open_session(chat_key(agent, name))
+            self.composer.focus()
+
+    def _chat_fault(self, name: str) -> str | None:
+        if not name:
+            return "A chat needs a name"
+        key = chat_key(self._route_home().agent_id, name)
+        return f"There is a chat {key} already" if key in self.tracker.infos else None
+
+    def action_model(self) -> None:
+        from tui.palette import pick_model
+
+        pick_model(self.home, self.chat.key)
+
+    def action_copy_key(self) -> None:
+        key = self.sessions.current_session if self.focused is self.sessions else None
+        key = key or self.chat.key
+        self.app.copy_to_clipboard(key)
+        self.notify(safe_line(key), title="Key copied", markup=False, timeout=3)
+
+    def action_stop(self) -> None:
+        """^C while an answer is being written: stop it, unless something is selected."""
+        if not self._copy_selected():
+            self.run_worker(self.engine.cancel(self.chat.key), group="cancel")
+
+    def action_copy(self) -> None:
+        """^C at rest: copy what is selected, else say how to leave."""
+        if not self._copy_selected():
+            self.notify("^Q leaves Branchline", timeout=3, markup=False)
+
+    def _copy_selected(self) -> bool:
+        area = self.focused if isinstance(self.focused, TextArea) else None
+        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
+        if selected:
+            self.app.copy_to_clipboard(selected)
+            self.notify("Copied", timeout=2, markup=False)
+        return bool(selected)
+
+    def action_filter(self) -> None:
+        if not self.pane_shown("sidebar"):
+            self.toggle_pane("sidebar")
+        self.filter_line.add_class("-shown")
+        self.filter_line.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.sessions.filter(event.value.strip())
+
+    @on(Input.Submitted, "#filter")
+    def _filter_entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.sessions.focus()
+
+    def _end_filter(self, query: str) -> None:
+        self.filter_line.value = query
+        self.filter_line.remove_class("-shown")
+        self.sessions.focus()
+
+    @on(HintLine.Dismissed)
+    def dismiss_hint(self) -> None:
+        """Put the advice on models away for good."""
+        self.home.memory = replace(self.home.memory, hint_dismissed=True)
+        self._inspect()
+
+    def insert_command(self, text: str) -> None:
+        """Put a slash command into the composer, to be completed by hand."""
+        self.composer.set_draft(text)
+        self.composer.focus()
+
+    def run_command(self, text: str) -> None:
+        """Send a slash command in the open session."""
+        self.run_worker(self._send(text), group="send")
+
+    def leave(self) -> None:
+        """Remember where the person was, and what to say at the end."""
+        key = self.chat.key
+        self.home.memory = replace(self.home.memory, last_session=key)
+        self.home.farewell = (
+            f"You were in {safe_line(self.chat.name)} ({safe_line(key)}).\n"
+            f"`branchline` goes on there."
+        )
+
+    # panes
+
+    def pane_target(self, pane: str) -> Widget:
+        return self.inspector if pane == "inspector" else self.sessions
+
+    def zoom_name(self) -> str:
+        if self.focused is self.inspector:
+            return "inspector"
+        return "list" if self.focused is self.sessions else "chat"
+
+    def toggle_pane(self, pane: str) -> None:
+        super().toggle_pane(pane)
+        self._inspect()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._inspect)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "stop":
+            return self.chat.key in self.tracker.live
+        writing = isinstance(self.focused, (TextArea, Input))
+        if action in _NAVIGATE:
+            return not writing
+        return True
+
+
+def _both(first: str, second: str) -> str:
+    return f"{first}\n{second}" if second else first
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _short_path(path: Path) -> str:
+    """A path as a person writes it: `~/.branchline/branchline.json5`."""
+    text = str(path)
+    home = os.path.expanduser("~")
+    return safe_line(f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text)

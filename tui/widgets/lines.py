@@ -1,0 +1,64 @@
+"""One-line notices that stay: how to connect a model, and what is wrong with the config."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from tui.cells import fit
+
+__all__ = ["Banner", "HintLine", "longest"]
+
+
+def longest(variants: tuple[str, ...], width: int) -> str:
+    """The first of `variants` (longest first) that fits, else the last one cut."""
+    for text in variants:
+        if cell_len(text) <= width:
+            return text
+    return fit(variants[-1], width) if variants else ""
+
+
+class HintLine(Widget):
+    """A line of advice that a click (or the palette) puts away."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    HintLine { height: 1; color: $foreground 60%; padding: 0 2; display: none; }
+    HintLine.-shown { display: block; }
+    """
+
+    class Dismissed(Message):
+        """The person has read it."""
+
+    variants: reactive[tuple[str, ...]] = reactive(())
+    """The same advice, longest first; the first that fits is drawn. Empty: no line."""
+
+    def watch_variants(self, variants: tuple[str, ...]) -> None:
+        self.set_class(bool(variants), "-shown")
+
+    def render(self) -> Content:
+        room = self.content_size.width - 2
+        return Content.assemble((fit(longest(self.variants, room), room), "italic"), (" ×", "bold"))
+
+    def on_click(self) -> None:
+        self.post_message(self.Dismissed())
+
+
+class Banner(Widget):
+    """A line across the screen that stays until what it tells is mended."""
+
+    DEFAULT_CSS = """
+    Banner { dock: top; height: 1; padding: 0 1; display: none; }
+    Banner.-shown { display: block; background: $error 25%; color: $foreground; }
+    """
+
+    text: reactive[str] = reactive("")
+
+    def watch_text(self, text: str) -> None:
+        self.set_class(bool(text), "-shown")
+
+    def render(self) -> Content:
+        return Content(fit(self.text, self.content_size.width))
