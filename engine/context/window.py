@@ -176,6 +176,7 @@ class _Build:
             self.out[node.id] = reason
             if node.type == "context_edit":
                 self._note_edit(node)
+        self.candidates = [node for node in self.candidates if not self._removed(node)]
         self.cut = self._limit() if self.settings.limits.any else 0
         for node in self.candidates[self.cut :]:
             self.make(node)
@@ -192,6 +193,14 @@ class _Build:
         if isinstance(target, str):
             self.edits[target] = (data.get("replacement"), node.id)
 
+    def _removed(self, node: Node) -> bool:
+        """Whether a correction takes the entry out (reference: a replacement of null)."""
+        replacement, edit_id = self.edits.get(node.id, ({}, ""))
+        if isinstance(replacement, dict):
+            return False
+        self.out[node.id] = f"left out by the correction {shown(edit_id)}"
+        return True
+
     def make(self, node: Node) -> WindowMessage | None:
         """The message of a node, read once; None (with a reason) when it gives none."""
         if node.id not in self.made:
@@ -203,10 +212,8 @@ class _Build:
         role, content = _role_and_content(entry)
         if node.id in self.edits:
             replacement, edit_id = self.edits[node.id]
-            if not isinstance(replacement, dict):
-                self.out[node.id] = f"left out by the correction {shown(edit_id)}"
-                return None
-            content = replacement.get("content", content)
+            if isinstance(replacement, dict):
+                content = replacement.get("content", content)
             self.notes[node.id] = f"as corrected by {shown(edit_id)}"
         reason = _no_words_reason(entry, role, content)
         if reason is not None:
