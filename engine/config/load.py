@@ -21,7 +21,7 @@ from typing import Any
 from engine.config.checks import check_meaning
 from engine.config.document import MAX_BYTES, Document, Place, dotted, read_document
 from engine.config.expand import environment, expand_all
-from engine.config.findings import Finding
+from engine.config.findings import Finding, Severity
 from engine.config.paths import is_foreign
 from engine.config.scan import KeyPath
 from engine.config.schema import Config

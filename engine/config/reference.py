@@ -25,7 +25,10 @@ _Object = inspect.StructType | inspect.TypedDictType
 
 @dataclass(frozen=True, slots=True)
 class FieldDoc:
-    """One key. `path` is dotted, `*` for any name and `[]` for any position of a list."""
+    """One key. `path` is dotted, `*` for any name and `[]` for any position of a list.
+
+    `default` is ready to be shown: `required`, `default 5`, or empty.
+    """
 
     path: str
     type: str
@@ -86,10 +89,10 @@ def _plain(kind: inspect.Type) -> str:
     return simple.get(type(kind), "object")
 
 
-def _default(item: inspect.Field) -> Any:
-    """A field's default in plain values, None when there is none worth telling."""
-    value = item.default
-    if value is msgspec.NODEFAULT or isinstance(value, msgspec.Struct):
+def _default(item: inspect.Field, owner: msgspec.Struct | None = None) -> Any:
+    """A field's default, None when there is none. `owner`: a default of the whole, which wins."""
+    value = getattr(owner, item.name) if owner is not None else item.default
+    if value is msgspec.NODEFAULT:
         return None
     return list(value) if isinstance(value, tuple) else value
 
@@ -105,18 +108,36 @@ def _inside(kind: inspect.Type, path: str) -> Iterator[tuple[_Object, str]]:
             yield from _inside(one.item_type, f"{path}[]")
 
 
-def _rows(kind: _Object, path: str) -> Iterator[FieldDoc | tuple[_Object, str]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An object still to be described; `owner`: its default as a whole, if it has one."""
+
+    kind: _Object
+    path: str
+    owner: msgspec.Struct | None = None
+
+
+def _told(item: inspect.Field, default: Any) -> str:
+    if item.required:
+        return "required"
+    if default in (None, [], "") or isinstance(default, msgspec.Struct):
+        return ""
+    return f"default {json.dumps(default)}"
+
+
+def _rows(part: _Part) -> Iterator[FieldDoc | _Part]:
     """The keys of an object, and after each the objects inside it."""
-    for item, doc in _fields(kind):
-        name = f"{path}.{item.encode_name}" if path else item.encode_name
-        default = _default(item)
-        told = json.dumps(default) if default else ""
-        yield FieldDoc(name, _plain(item.type), "required" if item.required else told, doc)
-        yield from _inside(item.type, name)
-    if kind.cls is Agents:
+    for item, doc in _fields(part.kind):
+        name = f"{part.path}.{item.encode_name}" if part.path else item.encode_name
+        default = _default(item, part.owner)
+        yield FieldDoc(name, _plain(item.type), _told(item, default), doc)
+        owner = default if isinstance(default, msgspec.Struct) else None
+        for kind, path in _inside(item.type, name):
+            yield _Part(kind, path, owner)
+    if part.kind.cls is Agents:
         doc = " ".join((NamedAgent.__doc__ or "").split())
-        yield FieldDoc(f"{path}.*", "object", "", doc)
-        yield _struct(NamedAgent), f"{path}.*"
+        yield FieldDoc(f"{part.path}.*", "object", "", doc)
+        yield _Part(_struct(NamedAgent), f"{part.path}.*")
 
 
 def _struct(kind: type) -> inspect.StructType:
@@ -128,13 +149,13 @@ def _struct(kind: type) -> inspect.StructType:
 def describe() -> tuple[FieldDoc, ...]:
     """Every key of the config in the order of the schema, parts after their whole."""
     rows: list[FieldDoc] = []
-    work: list[FieldDoc | tuple[_Object, str]] = [(_struct(Config), "")]
+    work: list[FieldDoc | _Part] = [_Part(_struct(Config), "")]
     while work:
         step = work.pop()
         if isinstance(step, FieldDoc):
             rows.append(step)
         else:
-            work.extend(reversed(list(_rows(*step))))
+            work.extend(reversed(list(_rows(step))))
     return tuple(rows)
 
 
@@ -149,8 +170,7 @@ def readable(prefix: str = "") -> str:
         under = row.path.startswith((f"{prefix}.", f"{prefix}["))
         if prefix and row.path != prefix and not under:
             continue
-        told = row.default if row.default in ("", "required") else f"default {row.default}"
-        head = f"{row.path}  ({', '.join(part for part in (row.type, told) if part)})"
+        head = f"{row.path}  ({', '.join(part for part in (row.type, row.default) if part)})"
         parts.append(f"{head}\n    {row.doc}")
     return "\n".join(parts)
 
@@ -202,6 +222,8 @@ def _definition(kind: _Object) -> dict[str, Any]:
     for item, doc in _fields(kind):
         entry: dict[str, Any] = {"description": doc}
         default = _default(item)
+        if isinstance(default, msgspec.Struct):
+            default = msgspec.to_builtins(default) or None
         if default is not None:
             entry["default"] = default
         properties[item.encode_name] = entry | _nullable(_schema(item.type), item)
