@@ -17,7 +17,7 @@ import msgspec
 
 from engine.disk import Disk
 from engine.errors import StoreError
-from engine.sessions.tree import Node, make_node
+from engine.sessions.nodes import Node, make_node
 
 __all__ = [
     "CHUNK",

@@ -15,7 +15,8 @@ from engine.errors import Problem, StoreError
 from engine.sessions.entries import Entry
 from engine.sessions.lines import Batch, batches, decode_line, node_of
 from engine.sessions.migrate import VERSION, from_flat, is_flat, stable_ids, upgrade, version_of
-from engine.sessions.tree import Node, Tree, make_entry, make_node
+from engine.sessions.nodes import Node, make_entry, make_node
+from engine.sessions.tree import Tree
 
 __all__ = ["Form", "Loaded", "load"]
 

@@ -7,32 +7,24 @@ kept; only a torn tail is cut, by a writer, into a file of its own beside the tr
 
 from __future__ import annotations
 
-import secrets
+import errno
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from types import EllipsisType
 from typing import Any
 
 from engine.clock import Clock, SystemClock, iso
-from engine.disk import (
-    NOT_ROLLED_BACK,
-    NOT_SYNCED,
-    Disk,
-    append_all,
-    copy_range,
-    explain,
-    write_atomic,
-)
+from engine.disk import NOT_ROLLED_BACK, NOT_SYNCED, Disk, append_all, explain, write_atomic
 from engine.errors import Problem, SessionBusy, SessionReadOnly, StoreError
 from engine.sessions.entries import LEAF, Entry
 from engine.sessions.keys import canonical_key
 from engine.sessions.lines import decode_line, encode_line
 from engine.sessions.load import load
 from engine.sessions.lock import Held, take
-from engine.sessions.migrate import VERSION
-from engine.sessions.tree import Node, Tree, make_node
+from engine.sessions.nodes import Node
+from engine.sessions.tree import Tree
+from engine.sessions.writing import Parent, complete, fresh_id, make_header, quarantine
 
 __all__ = ["Transcript", "fresh_id", "make_header"]
 
@@ -40,17 +32,6 @@ _REPLACED = "\ufffd".encode()
 
 _POLL = 0.02
 """Seconds between two looks at a session that is busy."""
-
-
-def fresh_id() -> str:
-    """8 hex digits, as the reference's entry ids."""
-    return secrets.token_hex(4)
-
-
-def make_header(session_id: str, clock: Clock, **fields: Any) -> dict[str, Any]:
-    """The first line of a new transcript; fields that are None are left out."""
-    head = {"type": "session", "version": VERSION, "id": session_id, "timestamp": iso(clock.now())}
-    return {**head, "cwd": "", **{k: v for k, v in fields.items() if v is not None}}
 
 
 class Transcript:
@@ -131,7 +112,7 @@ class Transcript:
         try:
             with suppress(FileNotFoundError):
                 disk.look(path)
-                raise FileExistsError(17, "File exists", str(path))
+                raise FileExistsError(errno.EEXIST, "something stands there already", str(path))
             write_atomic(disk, path, data)
         except OSError as error:
             raise explain(error, "could not make the session") from error
@@ -309,16 +290,8 @@ class Transcript:
         start, end = self._loaded.torn, self._loaded.size
         if start is None or self._held is None:
             return
-        stamp = iso(self._clock.now()).replace(":", "-")
-        aside = self.path.with_name(f"{self.path.name}.torn.{stamp}")
-        while aside.exists():
-            aside = aside.with_name(aside.name + "+")
-        try:
-            copy_range(self._disk, self._held.fd, start, end, aside)
-            self._disk.truncate(self._held.fd, start)
-            self._disk.fsync(self._held.fd)
-        except OSError as error:
-            raise explain(error, "could not cut off the torn end of the session") from error
+        now = iso(self._clock.now())
+        aside = quarantine(self._disk, self._held.fd, self.path, start, end, now)
         self._loaded.cut(start)
         self._notes.append(
             Problem(
@@ -333,7 +306,7 @@ class Transcript:
         self,
         fields: Mapping[str, Any],
         *,
-        parent: str | EllipsisType | None = ...,
+        parent: Parent = ...,
         sync: bool = True,
     ) -> Entry:
         """Add one entry; when this returns it is on disk.
@@ -355,7 +328,7 @@ class Transcript:
         self,
         lines: Sequence[Mapping[str, Any]],
         *,
-        parent: str | EllipsisType | None = ...,
+        parent: Parent = ...,
         sync: bool = True,
     ) -> list[Entry]:
         """Add several entries in one write, each the parent of the next; as `append`."""
@@ -363,7 +336,8 @@ class Transcript:
             if self._broken is not None:
                 raise SessionReadOnly(self._broken, place=str(self.path))
             self._take_in()
-            records = self._records(lines, parent)
+            now = iso(self._clock.now())
+            records = complete(self.tree, lines, parent, self._new_id, now)
             encoded = [encode_line(record) for record in records]
             records = [
                 decode_line(line) or record if _REPLACED in line else record
@@ -376,34 +350,6 @@ class Transcript:
                 entries.append(self._loaded.add(record, start, len(line)))
                 start += len(line)
             return entries
-
-    def _records(
-        self, lines: Sequence[Mapping[str, Any]], parent: str | EllipsisType | None
-    ) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = []
-        taken: set[str] = set()
-        for fields in lines:
-            name = fields.get("id") or self._new_id()
-            while name in self.tree.nodes or name in taken:
-                if "id" in fields:
-                    raise StoreError(f"the session has an entry {name} already")
-                name = self._new_id()
-            taken.add(name)
-            above = self.tree.parent_for(fields) if parent is ... else parent
-            if above is not None and above not in self.tree.nodes and above not in taken:
-                raise StoreError(f"the parent {above} is not in this session")
-            record = {
-                **fields,
-                "type": fields["type"],
-                "id": name,
-                "parentId": above,
-                "timestamp": fields.get("timestamp") or iso(self._clock.now()),
-            }
-            if make_node(record) is None:
-                raise StoreError("the entry has no usable id and type")
-            records.append(record)
-            parent = name
-        return records
 
     def _write(self, data: bytes, sync: bool) -> None:
         assert self._held is not None

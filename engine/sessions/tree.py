@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from engine.errors import EntryNotFound, Problem
 from engine.sessions.entries import LEAF, OUR_PREFIX, Entry, is_bookkeeping
+from engine.sessions.nodes import Node, Reader, inherit, make_entry, make_node
 from engine.text import safe_line
 
 __all__ = ["NOTING", "Node", "Reader", "Tree", "make_entry"]
@@ -20,29 +20,6 @@ _SHOWN = 20
 """Most problems of one sort that are listed one by one; the rest is counted."""
 
 
-class Node(msgspec.Struct, gc=False):
-    """What the index keeps of an entry. `offset` and `length` (bytes) locate its line.
-
-    `compaction`, `model` and `thinking` are the ids of the nearest such nodes at or above this
-    one (see Tree.nearest), inherited when the node joins the tree.
-    """
-
-    id: str
-    parent_id: str | None
-    type: str
-    role: str | None = None
-    custom_type: str | None = None
-    offset: int = 0
-    length: int = 0
-    compaction: str | None = None
-    model: str | None = None
-    thinking: str | None = None
-
-
-Reader = Callable[[Node], Mapping[str, Any]]
-"""Reads the decoded line of a node."""
-
-
 class Tree:
     """Nodes in file order with their links. Survives missing parents (extra roots) and cycles
     (cut and reported); no method recurses.
@@ -52,7 +29,14 @@ class Tree:
     entries that share an id the last one has it, as in the reference; earlier ones stay in the
     tree as `<id>~1`, `<id>~2` … and are reported.
 
-    `ours` holds the last entry of each `branchline.*` custom type: settings of the session.
+    One thread may add while others read.
+
+    Attributes:
+        nodes: by id.
+        leaf: where the conversation goes on; None before the first entry.
+        labels: the label of each entry that has one.
+        name: the session's name, from the latest session_info.
+        ours: the last entry of each `branchline.*` custom type: settings of the session.
     """
 
     def __init__(self, reader: Reader | None = None):
@@ -61,8 +45,8 @@ class Tree:
         self.labels: dict[str, str] = {}
         self.name: str | None = None
         self.ours: dict[str, str] = {}
-        self.ours: dict[str, str] = {}
         self._reader = reader
+        self._lock = threading.RLock()
         self._missing: dict[str, int] = {}
         self._cut: dict[str, None] = {}
         self._doubles: dict[str, int] = {}
@@ -88,6 +72,10 @@ class Tree:
             node: the entry's place; its nearest values are filled in here.
             data: the decoded line, for types in NOTING; read from the file when left out.
         """
+        with self._lock:
+            self._add(node, data)
+
+    def _add(self, node: Node, data: Mapping[str, Any] | None = None) -> None:
         node_id, parent_id = node.id, node.parent_id
         if node_id in self.nodes or node_id in self._missing:
             self._add_odd(node)
@@ -99,13 +87,17 @@ class Tree:
                 self._unsettled = self._unsettled or parent_id == node_id
                 parent = None
         self.nodes[node_id] = node
-        _inherit(node, parent)
+        inherit(node, parent)
         if self._children is not None:
             self._children.setdefault(parent.id if parent else None, []).append(node_id)
         self._follow(node, data)
 
     def extend(self, fresh: Iterable[Node]) -> None:
         """Take in many entries; as `add`, quicker where each is a message under the one before."""
+        with self._lock:
+            self._extend(fresh)
+
+    def _extend(self, fresh: Iterable[Node]) -> None:
         nodes, last = self.nodes, None
         for node in fresh:
             name = node.id
@@ -117,7 +109,7 @@ class Tree:
                 or self._missing
                 or self._children is not None
             ):
-                self.add(node)
+                self._add(node)
                 last = node if node.id == name else None
                 continue
             node.parent_id = last.id
@@ -190,6 +182,10 @@ class Tree:
         """Put the links right after entries that came out of order: one pass over all nodes."""
         if not self._unsettled:
             return
+        with self._lock:
+            self._resettle()
+
+    def _resettle(self) -> None:
         self._unsettled = False
         if self._doubles:
             ordered = sorted(self.nodes.values(), key=lambda node: node.offset)
@@ -207,7 +203,7 @@ class Tree:
         stack = [*reversed(index.get(None, ()))]
         while stack:
             node = self.nodes[stack.pop()]
-            _inherit(node, self._parent(node))
+            inherit(node, self._parent(node))
             stack.extend(index.get(node.id, ()))
 
     def _cut_cycles(self) -> None:
@@ -232,18 +228,24 @@ class Tree:
 
     def _index(self) -> dict[str | None, list[str]]:
         """Children by parent, made at the first use and kept up from then on."""
-        if self._children is None:
+        if self._children is not None:
+            return self._children
+        with self._lock:
             index: dict[str | None, list[str]] = {}
             for node in self.nodes.values():
                 parent = self._parent(node)
                 index.setdefault(parent.id if parent else None, []).append(node.id)
             self._children = index
-        return self._children
+            return index
 
     @property
     def problems(self) -> list[Problem]:
         """What is wrong with the links, for a person to see."""
-        self._settle()
+        with self._lock:
+            self._settle()
+            return self._problems()
+
+    def _problems(self) -> list[Problem]:
         orphans = [
             f"entry {_show(node.id)} names a parent that is not in the file "
             f"({_show(node.parent_id or '')}); it is shown as a root of its own"
@@ -333,55 +335,6 @@ class Tree:
             if not is_bookkeeping(node.type, node.custom_type):
                 return node.id
         return None
-
-
-def make_node(data: Mapping[str, Any], offset: int = 0, length: int = 0) -> Node | None:
-    """The node of a decoded line, or None when it has no usable id and type."""
-    node_id, kind, parent_id = data.get("id"), data.get("type"), data.get("parentId")
-    if not isinstance(node_id, str) or not node_id or not isinstance(kind, str):
-        return None
-    if kind == "session":
-        return None
-    if parent_id is not None and not isinstance(parent_id, str):
-        parent_id = str(parent_id)
-    message, custom = data.get("message"), data.get("customType")
-    role = message.get("role") if kind == "message" and isinstance(message, dict) else None
-    return Node(
-        node_id,
-        parent_id,
-        kind,
-        role if isinstance(role, str) else None,
-        custom if isinstance(custom, str) else None,
-        offset,
-        length,
-    )
-
-
-def make_entry(node: Node, data: Mapping[str, Any]) -> Entry:
-    """The entry of a node and its decoded line."""
-    stamp = data.get("timestamp")
-    return Entry(node.id, node.type, node.parent_id, stamp if isinstance(stamp, str) else "", data)
-
-
-def _inherit(node: Node, parent: Node | None) -> None:
-    if parent is not None:
-        node.compaction, node.model, node.thinking = (
-            parent.compaction,
-            parent.model,
-            parent.thinking,
-        )
-    else:
-        node.compaction = node.model = node.thinking = None
-    match node.type:
-        case "message":
-            if node.role == "assistant":
-                node.model = node.id
-        case "compaction":
-            node.compaction = node.id
-        case "model_change":
-            node.model = node.id
-        case "thinking_level_change":
-            node.thinking = node.id
 
 
 def _show(text: str) -> str:
