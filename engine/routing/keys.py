@@ -46,6 +46,7 @@ __all__ = [
     "UNKNOWN",
     "ChatType",
     "Conversation",
+    "KeyPeer",
     "ParsedKey",
     "ThreadKeys",
     "agent_of",
@@ -56,6 +57,7 @@ __all__ = [
     "main_session_key",
     "parse_key",
     "peer_key",
+    "peer_of",
     "split_key",
     "subagent_key",
     "thread_keys",
@@ -73,6 +75,7 @@ _KIND_WORDS = frozenset({"dm", "direct", "group", "channel"})
 _OWN: dict[str, ChatType] = {"subagent": "subagent", "chat": "chat"}
 _ROOMS: dict[str, Literal["group", "channel"]] = {"group": "group", "channel": "channel"}
 _THREAD = re.compile(r"(.*):thread:(.*)", re.DOTALL | re.IGNORECASE | re.ASCII)
+_PART = re.compile(r":(?:thread|topic|fork):")
 _CRON_RUN = re.compile(r"cron:[^:]+:run:[^:]+")
 
 
@@ -293,6 +296,31 @@ def canonical_key(key: str) -> str:
         return lower
     parts[2 + place] = "dm"
     return ":".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPeer:
+    """The peer that a key names; `channel` and `account` are "" where the scope leaves them out."""
+
+    channel: str
+    account: str
+    kind: PeerKind
+    id: str
+
+
+def peer_of(key: str) -> KeyPeer | None:
+    """The peer that a key names, without thread, topic or fork; None when it names none.
+
+    The id is lower-cased as keys are, and under identityLinks it is the person's name.
+    """
+    parts = canonical_key(key).split(":")
+    rest = parts[2:]
+    place = _kind_at(rest) if parts[0] == "agent" else None
+    if place is None:
+        return None
+    peer = _PART.split(":".join(rest[place + 1 :]), maxsplit=1)[0]
+    account = rest[1] if place == 2 else ""
+    return KeyPeer(rest[0] if place else "", account, _ROOMS.get(rest[place], "dm"), peer)
 
 
 def chat_type(key: str) -> ChatType:

@@ -16,6 +16,7 @@ from engine.routing.ids import (
     optional_account_id,
 )
 from engine.routing.keys import (
+    KeyPeer,
     agent_of,
     canonical_key,
     chat_key,
@@ -24,6 +25,7 @@ from engine.routing.keys import (
     main_session_key,
     parse_key,
     peer_key,
+    peer_of,
     split_key,
     subagent_key,
     thread_keys,
@@ -218,3 +220,19 @@ def test_identity_links_lead_to_the_first_person_listed() -> None:
     assert links.person("slack", "  ") is None
     assert IdentityLinks({"alice": ["bob"], "bob": ["telegram:5"]}).person("telegram", "5") == "bob"
     assert not IdentityLinks(None)
+
+
+@pytest.mark.parametrize(
+    ("key", "peer"),
+    [
+        ("agent:main:direct:U1", KeyPeer("", "", "dm", "u1")),
+        ("agent:main:telegram:dm:a:b", KeyPeer("telegram", "", "dm", "a:b")),
+        ("agent:main:slack:work:dm:u1:thread:1.2", KeyPeer("slack", "work", "dm", "u1")),
+        ("agent:main:telegram:group:-1:topic:4", KeyPeer("telegram", "", "group", "-1")),
+        ("agent:main:main", None),
+        ("agent:main:chat:dm", None),
+        ("telegram:dm:5", None),
+    ],
+)
+def test_the_peer_of_a_key(key: str, peer: KeyPeer | None) -> None:
+    assert peer_of(key) == peer

@@ -1,0 +1,244 @@
+"""`branchline sessions`: what is stored, as lists, histories, trees and windows.
+
+These read files only: no engine is started, nothing on disk changes but the index's cache.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.text import safe_line
+from tui.cli.lazy import LazyGroup
+from tui.cli.output import print_json, print_table, say, tell_problem
+from tui.cli.place import here, json_option, place_options
+from tui.cli.transcripts import (
+    entry_object,
+    opened,
+    pick_leaf,
+    problem_object,
+    record_object,
+    state_of,
+    store_of,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from engine.errors import Problem
+    from engine.sessions.records import SessionRecord
+    from engine.sessions.transcript import Transcript
+    from engine.sessions.tree import Node, Tree
+
+__all__ = ["sessions"]
+
+PREVIEW = 200
+"""Characters of an entry that a tree for people shows."""
+
+
+@click.group(cls=LazyGroup, places={"window": "tui.cli.window:window"})
+def sessions() -> None:
+    """List, read and inspect sessions.
+
+    KEY is a session key, an id or the beginning of one, a label, or a file's path.
+    """
+
+
+def moment(milliseconds: int) -> str:
+    """A time for people: UTC, to the minute; "" when unknown."""
+    if milliseconds <= 0:
+        return ""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+@sessions.command("list")
+@place_options
+@json_option
+@click.option("--agent", "agent_id", help="Only sessions of this agent.")
+def list_sessions(as_json: bool, agent_id: str | None) -> None:
+    """List all sessions and leftovers, the most recently active first."""
+    store = store_of(here())
+    records = store.list(agent_id)
+    if as_json:
+        print_json([record_object(record) for record in records])
+        return
+    if not records:
+        say(f"no sessions in {store.state_dir}")
+    else:
+        _print_records(records)
+    for problem in (*store.problems, *(each for record in records for each in record.problems)):
+        tell_problem(problem)
+
+
+def _print_records(records: list[SessionRecord]) -> None:
+    rows = [
+        (
+            record.key,
+            record.label or record.preview,
+            str(record.messages),
+            moment(record.last_active),
+            record.model or "",
+            state_of(record),
+            record.session_id[:8],
+        )
+        for record in records
+    ]
+    heads = ("KEY", "LABEL OR FIRST WORDS", ">MESSAGES", "LAST ACTIVE", "MODEL", "STATE", "ID")
+    print_table(heads, [[cell[:80] for cell in row] for row in rows])
+
+
+@sessions.command()
+@place_options
+@json_option
+@click.argument("key")
+def show(key: str, as_json: bool) -> None:
+    """Show everything known of a session."""
+    with opened(here(), key) as (record, transcript):
+        shape = _details(record, transcript)
+        problems = transcript.problems
+    if as_json:
+        print_json(shape)
+        return
+    for name, value in shape.items():
+        if name == "problems" or value in (None, "", []):
+            continue
+        text = moment(value) if name in ("created", "lastActive") else _plain(value)
+        say(f"{name:<14} {safe_line(text, limit=400)}")
+    _tell(problems)
+
+
+def _details(record: SessionRecord, transcript: Transcript) -> dict[str, Any]:
+    tree = transcript.tree
+    tips = [node.id for node in tree.nodes.values() if not tree.children(node.id)]
+    kinds = [node.type for node in tree.nodes.values()]
+    shape = record_object(record)
+    shape |= {
+        "path": str(record.path),
+        "size": record.size,
+        "entries": len(kinds),
+        "leaf": tree.leaf,
+        "tips": tips,
+        "compactions": kinds.count("compaction"),
+        "parentSession": transcript.header.get("parentSession"),
+        "lineage": dict(record.lineage) if record.lineage else None,
+        "origin": dict(record.origin) if record.origin else None,
+        "problems": [problem_object(problem) for problem in transcript.problems],
+    }
+    return shape
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    return str(value)
+
+
+def _tell(problems: list[Problem]) -> None:
+    for problem in problems:
+        tell_problem(problem)
+
+
+@sessions.command()
+@place_options
+@json_option
+@click.argument("key")
+@click.option("--leaf", metavar="ID", help="Entry to read up to. Default: the session's leaf.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest N entries.")
+def history(key: str, as_json: bool, leaf: str | None, limit: int | None) -> None:
+    """Print what was said on the way to the leaf, oldest first."""
+    with opened(here(), key) as (record, transcript):
+        tree = transcript.tree
+        tip = pick_leaf(tree, leaf)
+        path = tree.path(tip)
+        path = path[-limit:] if limit else path
+        if as_json:
+            print_json(
+                {
+                    "key": record.key,
+                    "sessionId": record.session_id,
+                    "leaf": tip,
+                    "entries": [_dated(tree, node) for node in path],
+                    "problems": [problem_object(problem) for problem in transcript.problems],
+                }
+            )
+            return
+        for node in path:
+            _print_entry(tree, node)
+        _tell(transcript.problems)
+
+
+def _dated(tree: Tree, node: Node) -> dict[str, Any]:
+    return {**entry_object(tree, node), "timestamp": tree.entry(node.id).timestamp}
+
+
+def _print_entry(tree: Tree, node: Node) -> None:
+    entry = tree.entry(node.id)
+    label = f"  [{tree.labels[node.id]}]" if node.id in tree.labels else ""
+    who = entry.role or entry.type
+    say(safe_line(f"── {who} · {entry.timestamp} · {node.id}{label}"))
+    text = entry.text
+    for call in _calls(entry.message.get("content")):
+        text += f"\n→ {call}"
+    if text.strip():
+        say(text.strip("\n"))
+    say("")
+
+
+def _calls(content: object) -> list[str]:
+    """The names of the tools that a message calls."""
+    blocks = content if isinstance(content, list) else []
+    return [
+        safe_line(f"calls {block.get('name')}({block.get('arguments')})")
+        for block in blocks
+        if isinstance(block, dict) and block.get("type") == "toolCall"
+    ]
+
+
+@sessions.command()
+@place_options
+@json_option
+@click.argument("key")
+def tree(key: str, as_json: bool) -> None:
+    """Print the tree of a session, every branch of it."""
+    with opened(here(), key) as (_, transcript):
+        found = transcript.tree
+        on_path = {node.id for node in found.up(found.leaf)}
+        if as_json:
+            nodes = [
+                {**entry_object(found, node), "onPath": node.id in on_path, "depth": depth}
+                for node, depth in walk(found)
+            ]
+            print_json(
+                {
+                    "header": dict(transcript.header),
+                    "leaf": found.leaf,
+                    "nodes": nodes,
+                    "problems": [problem_object(problem) for problem in transcript.problems],
+                }
+            )
+            return
+        for line in _drawn(found, on_path):
+            say(line)
+        _tell(transcript.problems)
+
+
+def _drawn(tree: Tree, on_path: set[str]) -> list[str]:
+    """A line a node. Only branches indent, so that a long talk stays at the left edge."""
+    lines = []
+    work = [(name, 0) for name in reversed(tree.children(None))]
+    while work:
+        name, level = work.pop()
+        entry = tree.entry(name)
+        mark = "◉" if name == tree.leaf else "●" if name in on_path else "○"
+        label = f" [{tree.labels[name]}]" if name in tree.labels else ""
+        words = safe_line(entry.text, limit=PREVIEW)
+        lines.append(f"{'  ' * level}{mark} {name} {entry.role or entry.type}{label}  {words}")
+        children = tree.children(name)
+        work.extend((child, level + (len(children) > 1)) for child in reversed(children))
+    return lines
