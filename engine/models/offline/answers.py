@@ -57,7 +57,10 @@ _COUNT = re.compile(
 _ASKS = re.compile(
     r"^\W*(who|what|when|where|which|why|how|is|are|do|does|did|can|could)\b|[?？؟]\W*$"
 )
-_WANTS = re.compile(r"^\W*(please\b\W*)?(repeat|quote|show|give|tell|the|last|previous|first)\b")
+_WANTS = re.compile(
+    r"^\W*(please\b\W*)?(repeat|quote|show|give|tell)\b"
+    r"|^\W*(the\s+)?(last|previous|first)\s+\w+\W*$"
+)
 _LONGEST_QUESTION = 2000
 
 
