@@ -1,8 +1,7 @@
 """The conversation: the newest messages of one session, the reply as it comes, older on demand.
 
-A Backlog says which messages are in memory and which of them should have a widget; everything
-that changes it ends in `_sync`, which compares what should be mounted with what is. Scrolling
-past either end mounts the neighbours; what is older than memory is asked for with `OlderWanted`.
+The screen feeds it entries and the pieces of a reply; ChatScroll keeps few of them mounted. Here
+is what an entry means for the column, and the block cursor that reads, copies and opens.
 """
 
 from __future__ import annotations
@@ -14,56 +13,23 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.geometry import Offset
 from textual.message import Message
-from textual.widget import Widget
-from textual.widgets import Static
 
 from engine.engine import HistoryPage
 from engine.events import TurnEnded
 from engine.sessions.entries import Entry
-from engine.text import safe_line, safe_text
+from engine.text import safe_text
 from tui.widgets.backlog import PAGE, Backlog
+from tui.widgets.chatscroll import LIVE, ChatScroll, Live
 from tui.widgets.external import ExternalError, page
-from tui.widgets.markdown_safe import Piece
-from tui.widgets.message import LiveMessage, MessageView, prepare
+from tui.widgets.message import MessageView, prepare
 from tui.widgets.shown import Shown, agent_of, describe, note
 
 __all__ = ["Conversation"]
 
-_EMPTY = "Nothing has been said here yet.\nWrite below; Enter sends."
 
-
-@dataclass(slots=True)
-class _Live:
-    """The reply being written: what has come so far, and how it is called."""
-
-    turn_id: str
-    model: str
-    text: str = ""
-    words: int = 0
-    view: LiveMessage | None = None
-    reply_entry_id: str | None = None
-
-
-class _Older(Static):
-    """The row above the oldest message: a click asks for more."""
-
-    DEFAULT_CSS = "_Older { width: 1fr; height: 1; color: $text-muted; }"
-
-    class Pressed(Message):
-        """The row was clicked."""
-
-    def __init__(self) -> None:
-        super().__init__(Content(f"  ▲ {PAGE} older · Home"), classes="-older")
-
-    def on_click(self) -> None:
-        self.post_message(self.Pressed())
-
-
-class Conversation(VerticalScroll):
+class Conversation(ChatScroll):
     """One session's messages, read by `j` and `k` when focused.
 
     The screen feeds it: `show` when a session is chosen, `append` for each entry of that session,
@@ -117,12 +83,6 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
     """
 
     @dataclass
-    class OlderWanted(Message):
-        """The person wants messages older than `before` (as in HistoryPage); see `prepend`."""
-
-        before: str
-
-    @dataclass
     class Opened(Message):
         """Enter on a message: the screen may show what is behind it (◆, ⑂)."""
 
@@ -136,21 +96,9 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         classes: str | None = None,
     ):
         super().__init__(id=id, classes=classes)
-        self.session_key = ""
         self._now = now
-        self._log = Backlog()
-        self._pieces: dict[str, tuple[Piece, ...]] = {}
-        self._views: dict[str, MessageView] = {}
-        self._asked: str | None = None
-        self._live: _Live | None = None
-        self._older: _Older | None = None
-        self._empty: Static | None = None
         self._cursor: str | None = None
-        self._unseen = 0
         self._notes = 0
-        self._loading = False
-        self._holding = False
-        self._said = ""
 
     # --- what the screen calls -----------------------------------------------------------
 
@@ -175,7 +123,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self._drop_live()
         self._log, self._cursor, self._asked = Backlog(), None, None
         self._unseen = 0
-        self._live = _Live(*live) if live is not None else None
+        self._live = Live(*live) if live is not None else None
         self._loading = True
         self._sync()
         items = self._described(page.entries)
@@ -212,12 +160,16 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         live = self._live
         if live is not None and shown.kind == "assistant":
             self._finish_live(live, shown)
+            if self._cursor == LIVE:
+                self._cursor = shown.key
         self._add(shown)
+        if self._cursor == shown.key:
+            self._point(self._current_view(), scroll=False)
 
     def turn_started(self, turn_id: str, model: str) -> None:
         """The model is being asked."""
         self._drop_live()
-        self._live = _Live(turn_id, model)
+        self._live = Live(turn_id, model)
         self._sync()
 
     def stream(self, turn_id: str, text: str, thinking: str = "") -> None:
@@ -253,17 +205,10 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self._add(note(f"note-{self._notes}", text, severity))
 
     @property
-    def following(self) -> bool:
-        """Whether the newest message is in view and stays so."""
-        return not self._anchor_released and self._log.at_end
-
-    @property
     def current(self) -> Entry | None:
         """The entry under the block cursor."""
         view = self._current_view()
         return view.shown.entry if view is not None else None
-
-    # --- the list -------------------------------------------------------------------------
 
     def _describe(self, entry: Entry) -> Shown | None:
         today = self._now().strftime("%Y-%m-%d")
@@ -272,158 +217,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
     def _described(self, entries: Iterable[Entry]) -> list[Shown]:
         return [shown for entry in entries if (shown := self._describe(entry)) is not None]
 
-    def _add(self, shown: Shown) -> None:
-        follow = self.following
-        self._log.add(shown, follow=follow)
-        self._unseen = 0 if follow else self._unseen + 1
-        self._sync()
-        self._tell()
-
-    def _drop_live(self) -> None:
-        live, self._live = self._live, None
-        if live is not None and live.view is not None:
-            live.view.remove()
-
-    def _finish_live(self, live: _Live, shown: Shown) -> None:
-        """The live text is on disk now. A turn with tools goes on with the next answer."""
-        view, live.view, live.text, live.words = live.view, None, "", 0
-        if view is not None:
-            if (pieces := view.finished_pieces(shown.body)) is not None:
-                self._pieces[shown.key] = pieces
-            view.remove()
-        if live.reply_entry_id == shown.key:
-            self._live = None
-
-    def _sync(self) -> None:
-        """Make the mounted widgets be what the backlog and the live reply say."""
-        if not self.is_attached:
-            return
-        want = self._log.mounted
-        keys = {item.key for item in want}
-        with self.app.batch_update():
-            gone = {key: self._views.pop(key) for key in [*self._views] if key not in keys}
-            for key in gone:
-                self._pieces.pop(key, None)
-            if gone:
-                self.remove_children([*gone.values()])
-            self._sync_edges()
-            missing: list[Widget] = []
-            for item in want:
-                view = self._views.get(item.key)
-                if view is not None:
-                    self._mount(missing, before=view)
-                    missing = []
-                else:
-                    view = MessageView(item, self._pieces.get(item.key))
-                    self._views[item.key] = view
-                    missing.append(view)
-            live = self._live.view if self._live is not None else None
-            self._mount(missing, before=live)
-
-    def _mount(self, widgets: list[Widget], *, before: Widget | None) -> None:
-        if widgets:
-            self.mount_all(widgets, before=before)
-
-    def _sync_edges(self) -> None:
-        """The row for older messages, the hint in an empty session, the live reply."""
-        if self._log.has_older != (self._older is not None):
-            if self._older is None:
-                self._older = _Older()
-                self.mount(self._older, before=0 if self.children else None)
-            else:
-                self._older.remove()
-                self._older = None
-        live = self._live
-        if live is not None and (live.view is not None) != self._log.at_end:
-            if live.view is None:
-                shown = Shown(
-                    "live", "assistant", agent_of(self.session_key), safe_line(live.model)
-                )
-                live.view = LiveMessage(shown, live.text)
-                self.mount(live.view)
-            else:
-                live.view.remove()
-                live.view = None
-        empty = (
-            not self._log.items and live is None and bool(self.session_key) and not self._loading
-        )
-        if empty != (self._empty is not None):
-            if self._empty is None:
-                self._empty = Static(Content(_EMPTY), classes="-empty")
-                self.mount(self._empty)
-            else:
-                self._empty.remove()
-                self._empty = None
-
     # --- reading --------------------------------------------------------------------------
-
-    @property
-    def scroll_offset(self) -> Offset:
-        """As Textual has it, but a short conversation begins at the top: an anchored container
-        scrolls to a negative offset to keep its content at the bottom."""
-        x, y = super().scroll_offset
-        return Offset(x, max(0, y))
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        if self._holding:
-            return
-        if new_value < old_value and new_value <= 1:
-            self._reach_up()
-        elif new_value > old_value and new_value >= self.max_scroll_y:
-            self._slide(PAGE)
-        if self.following:
-            self._unseen = 0
-        self._tell()
-
-    def _reach_up(self) -> None:
-        """More at the top: from memory, else from the engine."""
-        before = self._log.before
-        if self._log.start > 0:
-            self._slide(-PAGE)
-        elif before is not None and self._asked != before:
-            self._asked = before
-            self.post_message(self.OlderWanted(before))
-
-    def _slide(self, by: int) -> None:
-        """Mount other messages; what is in view stays where it is."""
-        held = self._first_in_view()
-        offset = held.virtual_region.y - round(self.scroll_y) if held is not None else 0
-        if self._log.slide(by) and held is not None:
-            self._holding = True
-            self.call_after_refresh(self._hold, held, offset)
-        self._sync()
-
-    def _hold(self, view: Widget, offset: int) -> None:
-        self._holding = False
-        if view.is_attached:
-            self.scroll_to(y=view.virtual_region.y - offset, animate=False, immediate=True)
-
-    def _first_in_view(self) -> MessageView | None:
-        top = self.scroll_y
-        return next((v for v in self._in_order() if v.virtual_region.bottom > top), None)
-
-    def _in_order(self) -> list[MessageView]:
-        """The mounted messages from oldest to newest, the live one last."""
-        views = [view for item in self._log.mounted if (view := self._views.get(item.key))]
-        live = self._live.view if self._live is not None else None
-        return [*views, live] if live is not None else views
-
-    def _tell(self) -> None:
-        """The border's lower edge says whether the end is in view, and what is new below."""
-        if self.following:
-            says = "auto-follow ▼"
-        elif self._unseen:
-            says = f"── {self._unseen:,} new below · End to follow ──"
-        else:
-            says = "End to follow"
-        if self._said != says:
-            self._said = says
-            self.border_subtitle = Content(says)
-
-    def release_anchor(self) -> None:
-        super().release_anchor()
-        self._tell()
 
     def on_focus(self) -> None:
         views = self._in_order()
@@ -442,10 +236,6 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
     def on_click(self, event: events.Click) -> None:
         if isinstance(event.widget, MessageView):
             self._point(event.widget, scroll=False)
-
-    def on__older_pressed(self, event: _Older.Pressed) -> None:
-        event.stop()
-        self._reach_up()
 
     def _current_view(self) -> MessageView | None:
         return next((v for v in self._in_order() if v.shown.key == self._cursor), None)
