@@ -117,14 +117,29 @@ def _model_refs(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             yield (*path, "model"), ref
 
 
+def _end(ref: str, aliases: dict[str, str]) -> str | None:
+    """What a reference stands for once no alias is left; None when aliases go in a circle."""
+    seen: set[str] = set()
+    while ref in aliases:
+        if ref in seen:
+            return None
+        seen.add(ref)
+        ref = aliases[ref].strip()
+    return ref
+
+
+def _aliases(data: dict[str, Any]) -> dict[str, str]:
+    """Every alias with what it stands for; those under models.aliases win."""
+    named = data.get("agents", {}).get("defaults", {}).get("models", {})
+    found = {entry["alias"]: ref for ref, entry in named.items() if entry.get("alias")}
+    return {**found, **data.get("models", {}).get("aliases", {})}
+
+
 def _models(data: dict[str, Any]) -> Iterator[Finding]:
     """References that lead nowhere. A model unknown to a known provider may well exist."""
-    models = data.get("models", {})
-    entries = models.get("providers", {})
+    entries = data.get("models", {}).get("providers", {})
     providers = KNOWN_PROVIDERS | set(entries)
-    named = data.get("agents", {}).get("defaults", {}).get("models", {})
-    aliases = set(models.get("aliases", {}))
-    aliases |= {entry["alias"] for entry in named.values() if entry.get("alias")}
+    aliases = _aliases(data)
     ids = {
         spec["id"]
         for entry in entries.values()
@@ -132,15 +147,15 @@ def _models(data: dict[str, Any]) -> Iterator[Finding]:
         if isinstance(spec, dict) and "id" in spec
     }
     for path, ref in _model_refs(data):
-        own_name = path[-1] if path[:2] == ("models", "aliases") else None
-        ref = ref.strip()
-        provider, slash, _ = ref.partition("/")
-        if (ref in aliases and ref != own_name) or ref in ids:
+        end = _end(ref.strip(), aliases)
+        if end is None:
+            yield Finding(path, f"the alias {shown(ref)} leads in a circle", None, "warning")
             continue
-        if slash and provider in providers:
+        provider, slash, _ = end.partition("/")
+        if end in ids or (slash and provider in providers):
             continue
-        known = sorted(providers) if slash else sorted(aliases | ids)
-        meant = resemble(provider if slash else ref, known)
+        known = providers if slash else (aliases.keys() | ids) - {path[-1]}
+        meant = resemble(provider if slash else end, sorted(known))
         hint = f"did you mean '{meant}'?" if meant else "write provider/model"
         what = f"no provider `{provider}`" if slash else "neither provider/model nor an alias"
         yield Finding(path, f"the model {shown(ref)} leads nowhere: {what}", hint, "warning")

@@ -7,17 +7,21 @@ reports every problem with its place, and it never changes afterwards.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from engine.config.base import Amount, Count, Id, Positive, Value, masked
+from engine.config.channels import Account, Channel, DmLimits, Group
 from engine.config.providers import Cost, KeyFile, Models, ModelSpec, Provider
 
 __all__ = [
+    "Account",
     "Agent",
     "AgentDefaults",
     "Agents",
+    "Assign",
+    "AssignMatch",
     "Binding",
     "Channel",
     "Compaction",
@@ -40,6 +44,8 @@ __all__ = [
     "Models",
     "NamedAgent",
     "PeerMatch",
+    "Permissions",
+    "Profile",
     "Provider",
     "Queue",
     "Reset",
@@ -69,8 +75,9 @@ class ModelAlias(Value, frozen=True):
 
 
 class GroupChat(Value, frozen=True):
-    mention_patterns: tuple[str, ...] = ()
-    """Patterns that count as addressing the agent in a group, besides a real mention."""
+    mention_patterns: tuple[str, ...] | None = None
+    """Patterns that count as addressing the agent in a group, besides a real mention. Default:
+    messages.groupChat, else the agent's name, and its id after an @. Empty: none."""
     history_limit: Count | None = None
     """Unaddressed group messages kept as context. Default: history.group."""
 
@@ -282,47 +289,6 @@ class Session(Value, frozen=True):
     """Retention. Default: nothing is removed."""
 
 
-class Group(TypedDict, total=False):
-    requireMention: bool
-    """Whether the agent answers only when addressed. Default: true."""
-    enabled: bool
-    """Whether this group is served. Default: true."""
-    allowFrom: list[Id]
-    """Senders allowed in this group. Default: groupAllowFrom."""
-    historyLimit: Count
-    """User turns kept in the window for this group."""
-
-
-class DmLimits(TypedDict, total=False):
-    historyLimit: Count
-    """User turns kept in the window for this person."""
-
-
-class Channel(Value, frozen=True):
-    dm_policy: Literal["pairing", "allowlist", "open", "disabled"] = "pairing"
-    """Who may write a direct message."""
-    allow_from: tuple[Id, ...] = ()
-    """Senders allowed by allowlist; `*` for everybody (needed by open)."""
-    group_policy: Literal["allowlist", "open", "disabled"] = "allowlist"
-    """Which groups are served."""
-    group_allow_from: tuple[Id, ...] = ()
-    """Senders allowed in groups. Default: allowFrom."""
-    groups: dict[str, Group] = {}
-    """Per group id (`*` for all): requireMention and so on."""
-    identify: tuple[str, ...] = ("id", "username", "anon")
-    """Fields tried in order to identify a sender."""
-    history_limit: Count | None = None
-    """User turns kept in the window for groups of this channel."""
-    dm_history_limit: Count | None = None
-    """User turns kept in the window for direct messages of this channel."""
-    dms: dict[str, DmLimits] = {}
-    """Per peer id: {historyLimit}."""
-    accounts: dict[str, dict[str, Any]] = {}
-    """Accounts of this channel, each with settings that win over the channel's."""
-    enabled: bool = True
-    """Whether the channel is served."""
-
-
 class Queue(Value, frozen=True):
     mode: Literal["collect", "followup", "steer", "interrupt"] = "collect"
     """What happens to messages that come during a turn."""
@@ -335,6 +301,55 @@ class Messages(Value, frozen=True):
     """Messages that arrive during a turn."""
     group_chat: GroupChat = GroupChat()
     """How agents behave in groups; an agent's own groupChat wins."""
+
+
+class Profile(Value, frozen=True):
+    commands: tuple[str, ...] = ()
+    """Slash commands, without the slash; `*` stands for any characters."""
+    tools: tuple[str, ...] = ()
+    """Tools; `*` stands for any characters."""
+
+
+class AssignMatch(Value, frozen=True):
+    channel: str | None = None
+    """Channel name. Default: any, on all accounts."""
+    account_id: Id | None = None
+    """Account of the channel; `*` for any. Default: as in bindings, `default` only."""
+    peer: PeerMatch | None = None
+    """One conversation: everybody in it."""
+    guild_id: Id | None = None
+    """Discord server."""
+    team_id: Id | None = None
+    """Slack workspace."""
+    roles: tuple[Id, ...] = ()
+    """Member roles, any of which is enough."""
+    people: tuple[Id, ...] = ()
+    """Senders, any of which is enough: a name of session.identityLinks, `channel:id`, or with a
+    channel given a bare id."""
+    groups: tuple[str, ...] = ()
+    """Names of permissions.groups, any of which is enough."""
+
+
+class Assign(Value, frozen=True):
+    match: AssignMatch
+    """Fields of which all must hold, as in a binding. An empty one holds for nobody."""
+    profile: str
+    """Name of the profile that these people get."""
+    comment: str | None = None
+    """Free text."""
+
+
+class Permissions(Value, frozen=True):
+    profiles: dict[str, Profile] = {}
+    """Name → what it allows. Always there unless given: admin (everything) and user (new, help,
+    status; no tools)."""
+    groups: dict[str, tuple[Id, ...]] = {}
+    """Group of people → its members, written as in `people`."""
+    assign: tuple[Assign, ...] = ()
+    """Who has which profile. People count before groups of people, these before the tiers of
+    bindings; within a tier the first in order."""
+    default: str = "user"
+    """Profile of everybody else. The operator at the terminal is always admin."""
 
 
 class Ui(Value, frozen=True):
@@ -371,8 +386,8 @@ class Config(Value, frozen=True):
     """Environment variables to add; existing ones win."""
     tools: dict[str, Any] | None = None
     """Session tools and their visibility."""
-    permissions: dict[str, Any] | None = None
-    """Permission profiles."""
+    permissions: Permissions = Permissions()
+    """Who may use which commands and tools."""
 
     def __repr__(self) -> str:
         return masked(self, ("env",))

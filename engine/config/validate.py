@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from engine.config.findings import Finding, resemble, shown
+from engine.config.findings import Finding, is_private, resemble, shown
 from engine.config.forms import after, before, extra_type
 from engine.config.scan import KeyPath
 from engine.config.schema import Config
@@ -115,7 +115,7 @@ class _Walk:
         task.target[task.slot] = made
         fields = {item.encode_name: item for item in kind.fields}
         for name, item in fields.items():
-            if raw.get(name) is None and item.required:
+            if item.required and (raw.get(name) is None or (*task.path, name) in self.skip):
                 self.fail(task.path, f"`{name}` is missing")
             elif isinstance(item.default, msgspec.Struct) and isinstance(raw.get(name), dict):
                 # A field's own default, as history.dm has, holds for the keys not given.
@@ -181,9 +181,7 @@ class _Walk:
                 raw = int(raw)
             wrong = _not_in_range(raw, kind)
         elif isinstance(kind, inspect.UnionType):
-            # Ids: a number stands for its digits.
-            raw = _digits(raw)
-            wrong = None if isinstance(raw, str) else ("text or a number", None)
+            raw, wrong = _one_of_several(raw, kind)
         elif isinstance(kind, inspect.StrType):
             wrong = None if isinstance(raw, str) else ("text", _quoted(raw))
         elif isinstance(kind, inspect.BoolType):
@@ -195,7 +193,8 @@ class _Walk:
         elif wrong is None:
             task.target[task.slot] = raw
         else:
-            self.fail(path, f"expected {wrong[0]}, found {shown(task.raw, path)}", wrong[1])
+            hint = None if is_private(path) else wrong[1]
+            self.fail(path, f"expected {wrong[0]}, found {shown(task.raw, path)}", hint)
 
 
 def _unknown_key(path: KeyPath, known: list[str], *, foreign: bool) -> Finding:
@@ -238,6 +237,14 @@ def _digits(raw: Any) -> Any:
     if isinstance(raw, float) and raw.is_integer() and abs(raw) <= MAX_WHOLE:
         raw = int(raw)
     return str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
+
+
+def _one_of_several(raw: Any, kind: inspect.UnionType) -> tuple[Any, tuple[str, str | None] | None]:
+    """A value that no member of a union is made for; ids may be numbers and become text."""
+    if any(isinstance(member, inspect.IntType) for member in kind.types):
+        raw = _digits(raw)
+        return raw, None if isinstance(raw, str) else ("text or a number", None)
+    return raw, ("text", _quoted(raw))
 
 
 def _quoted(raw: Any) -> str | None:
