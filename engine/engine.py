@@ -2,148 +2,416 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from engine.agents.commands import parse_command, run_command, waits_its_turn
+from engine.agents.desk import OrderDesk, model_in_force
+from engine.agents.lanes import Lanes
+from engine.agents.order import Order, Receipt, Setup, TurnResult
+from engine.agents.origin import envelope_of, principal_of
+from engine.agents.pool import LiveSession, SessionPool
+from engine.agents.turn import Kitchen, in_thread, prepare, run_turn
+from engine.agents.views import (
+    Counts,
+    HistoryPage,
+    LiveReply,
+    ModelInForce,
+    SessionInfo,
+    SessionView,
+    count,
+    info_of,
+    page_of,
+)
+from engine.agents.watch import watch_sessions
+from engine.clock import Clock, SystemClock
+from engine.config.first_run import write_first_config
+from engine.config.load import Snapshot, load_config
+from engine.config.paths import config_path as find_config
 from engine.config.schema import Config
-from engine.context.window import Window
-from engine.errors import BranchlineError, Problem
-from engine.events import Event
-from engine.models.protocol import StopReason, Usage
-from engine.routing.envelope import Envelope
-from engine.sessions.entries import Entry
+from engine.context.tokens import estimate_text
+from engine.context.window import Window, build_window
+from engine.disk import Disk, ensure_dir, explain
+from engine.errors import BranchlineError, InputRefused, Problem, SessionNotFound
+from engine.events import Event, Noticed, TurnEnded, TurnQueued
+from engine.hub import Hub
+from engine.models.door import ModelDoor
+from engine.models.registry import ModelRegistry
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.keys import agent_of, canonical_key, split_key
+from engine.routing.router import Route, Router
+from engine.sessions.store import Store
 
-__all__ = ["Engine", "HistoryPage", "ModelInForce", "Receipt", "SessionInfo", "SessionView"]
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
+__all__ = [
+    "Counts",
+    "Engine",
+    "HistoryPage",
+    "LiveReply",
+    "ModelInForce",
+    "Receipt",
+    "SessionInfo",
+    "SessionView",
+    "TurnResult",
+]
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """A line of the session list. Times in ms since 1970; `state`: idle, busy, archived …"""
+MESSAGE_LIMIT = 1 << 20
+"""Bytes of a message that comes in (SPEC §15)."""
 
-    key: str
-    session_id: str
-    agent_id: str
-    label: str | None
-    messages: int
-    created: int
-    last_active: int
-    model: str | None
-    state: str
-    chat_type: str
-    channel: str
-    peer_name: str
-    preview: str
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInForce:
-    """The model a session answers with and where that comes from: config, session or turn."""
-
-    ref: str
-    source: str
-    context_window: int
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionView:
-    """Everything the inspector shows of one session."""
-
-    info: SessionInfo
-    route: object
-    model: ModelInForce
-    tokens: int
-    leaf: str | None
-    branches: int
-    compactions: int
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Entries of the path root → leaf, oldest first. `before`: ask for older ones with it."""
-
-    entries: tuple[Entry, ...]
-    before: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TurnResult:
-    """How a turn ended; `error` is None for a whole answer."""
-
-    reply_entry_id: str | None
-    text: str
-    model: str
-    usage: Usage | None
-    stop_reason: StopReason
-    error: BranchlineError | None = None
-
-
-class Receipt:
-    """What `submit` gives back once the message is on disk."""
-
-    session_key: str
-    session_id: str
-    entry_id: str | None
-    turn_id: str
-    route: object
-
-    async def result(self) -> TurnResult:
-        """Wait for the turn's end. Never raises for a failed model call: see `error`."""
-        raise NotImplementedError
+SETTLE_SECONDS = 1.0
+"""How long the index may lag behind the transcripts."""
 
 
 class Engine:
-    """One state dir, open."""
+    """One state dir, open. Made by `Engine.open`.
 
-    state_dir: Path
-    config: Config
-    config_path: Path
-    revision: int
-    problems: tuple[Problem, ...]
-    first_run: bool
+    Attributes:
+        state_dir: where everything is.
+        setup: the config in force and what is made of it.
+        first_run: whether this start wrote the config.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        setup: Setup,
+        *,
+        disk: Disk,
+        clock: Clock,
+        tasks: TaskGroup,
+        first_run: bool,
+    ):
+        self.state_dir = state_dir
+        self.setup = setup
+        self.first_run = first_run
+        self._hub = Hub()
+        self._tasks = tasks
+        self._clock = clock
+        self._receipts: dict[str, list[Receipt]] = {}
+        self._counts: dict[str, tuple[int, Counts]] = {}
+        self._lanes = Lanes(setup.config.agents.defaults.max_concurrent)
+        self._pool = SessionPool(Store(disk, state_dir, clock))
+        self._kitchen = Kitchen(
+            self._pool, self._lanes, disk, clock, self._hub.publish, self._workspace
+        )
 
     @classmethod
-    def open(
+    @asynccontextmanager
+    async def open(
         cls,
         state_dir: Path,
         *,
         config_path: Path | None = None,
         environ: Mapping[str, str] | None = None,
-    ) -> AbstractAsyncContextManager[Engine]:
-        """Open a state dir (made if missing) for as long as the `async with` lasts."""
-        raise NotImplementedError
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Engine]:
+        """Open a state dir (made if missing) for as long as the `async with` lasts.
+
+        On leaving, running turns are stopped; what they had written is kept.
+
+        Raises:
+            ConfigError: the config cannot be used; nothing was opened.
+            StoreError: the state dir cannot be made or read.
+        """
+        import anyio
+
+        disk, clock = disk or Disk(), clock or SystemClock()
+        env = dict(os.environ if environ is None else environ)
+        path = config_path or find_config(None, state_dir, env)
+        first_run, setup = await in_thread(_prepare, disk, clock, state_dir, path, env)
+        failure: BaseException | None = None
+        async with anyio.create_task_group() as tasks:
+            engine = cls(state_dir, setup, disk=disk, clock=clock, tasks=tasks, first_run=first_run)
+            tasks.start_soon(engine._settle_now_and_then)
+            try:
+                yield engine
+            except BaseException as error:
+                # Handed on below as it is, not wrapped in a group by the tasks' end.
+                failure = error
+            tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await in_thread(engine._close)
+        if failure is not None:
+            raise failure
+
+    @property
+    def config(self) -> Config:
+        return self.setup.config
+
+    @property
+    def config_path(self) -> Path | None:
+        return self.setup.snapshot.path
+
+    @property
+    def revision(self) -> int:
+        return self.setup.snapshot.revision
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the config and the indexes."""
+        return (
+            *self.setup.snapshot.problems,
+            *self.setup.router.problems,
+            *self._pool.store.problems,
+        )
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Hear every event from now on, in order."""
-        raise NotImplementedError
+        return self._hub.subscribe()
 
-    def route(self, envelope: Envelope) -> object: ...
+    def route(self, envelope: Envelope) -> Route:
+        """Where a message would go, and why."""
+        return self.setup.router.route(envelope)
 
     async def submit(
         self, envelope: Envelope, *, session_key: str | None = None, model: str | None = None
     ) -> Receipt:
-        """Take a message in: route it, put it on disk, start (or queue) its turn."""
-        raise NotImplementedError
+        """Take a message in: route it, then store and answer it when its turn comes.
+
+        Args:
+            envelope: the message.
+            session_key: where it goes instead of where it would be routed.
+            model: a model for this turn only.
+
+        Raises:
+            InputRefused: empty or too large.
+            SessionNotFound: `session_key` is no key.
+        """
+        import anyio
+
+        _check_text(envelope.text)
+        order = self._order(envelope, session_key, model)
+        receipt = Receipt(order, anyio.CancelScope())
+        ahead = len(self._receipts.setdefault(order.session_key, []))
+        self._receipts[order.session_key].append(receipt)
+        if ahead:
+            self._hub.publish(TurnQueued(order.session_key, order.turn_id, ahead))
+        self._tasks.start_soon(self._carry_out, receipt)
+        return receipt
+
+    def _order(self, envelope: Envelope, session_key: str | None, model: str | None) -> Order:
+        route = None if session_key is not None else self.route(envelope)
+        key = route.session_key if route else canonical_key(session_key or "")
+        if route is None and split_key(key) is None:
+            raise SessionNotFound(
+                f"{key!r} is no session key",
+                remedy="Keys begin with agent:<agent id>:; `branchline sessions list` shows them",
+            )
+        return Order(
+            turn_id=uuid.uuid4().hex,
+            envelope=_stamped(envelope, self._clock.now()),
+            session_key=key,
+            agent_id=route.agent_id if route else agent_of(key),
+            principal=principal_of(envelope),
+            setup=self.setup,
+            route=route,
+            model=model,
+        )
+
+    async def _carry_out(self, receipt: Receipt) -> None:
+        order = receipt.order
+        try:
+            command = parse_command(order.envelope.text)
+            if command is not None:
+                await self._obey(receipt, *command)
+            else:
+                await run_turn(receipt, self._kitchen)
+        except Exception as error:
+            # The outermost edge of a turn: whatever went wrong ends this turn, not the engine.
+            self._failed(receipt, error)
+        finally:
+            waiting = self._receipts[order.session_key]
+            waiting.remove(receipt)
+            if not waiting:
+                del self._receipts[order.session_key]
+
+    async def _obey(self, receipt: Receipt, name: str, args: str) -> None:
+        """Carry out a slash command; those that change the session wait their turn."""
+        order = receipt.order
+        desk = OrderDesk(order, self._kitchen, self.view, self.cancel)
+        lane = self._lanes.turn(order.session_key) if waits_its_turn(name) else nullcontext()
+        with receipt.scope:
+            async with lane:
+                done = await run_command(desk, order.principal, order.session_key, name, args)
+            receipt.finish(TurnResult(None, done.text, "", None, "stop", command=True))
+
+    def _failed(self, receipt: Receipt, error: Exception) -> None:
+        order = receipt.order
+        if not isinstance(error, BranchlineError):
+            error = BranchlineError(
+                f"the turn failed: {type(error).__name__}: {error}",
+                remedy="This is a fault in Branchline; what was stored is safe",
+            )
+        receipt.finish(TurnResult(None, "", "", None, "error", error))
+        self._hub.publish(
+            TurnEnded(order.session_key, order.turn_id, None, "error", "", error=error)
+        )
 
     async def cancel(self, session_key: str) -> bool:
-        """Stop the running turn of a session; False when none runs."""
-        raise NotImplementedError
+        """Stop the first turn of a session that is running or waiting; False when none is."""
+        for receipt in self._receipts.get(canonical_key(session_key), ()):
+            if parse_command(receipt.order.envelope.text) is None:
+                receipt.scope.cancel()
+                return True
+        return False
 
-    def sessions(self) -> tuple[SessionInfo, ...]: ...
+    async def sessions(self) -> tuple[SessionInfo, ...]:
+        """All sessions and leftovers, the most recently active first."""
+        records = await in_thread(self._pool.store.list)
+        return tuple(info_of(record, self._lanes.inside(record.key)) for record in records)
 
-    async def view(self, session_key: str) -> SessionView: ...
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """Keys of the sessions in which a turn runs or waits."""
+        return self._lanes.busy
+
+    @property
+    def waiting(self) -> int:
+        """Turns that wait for another one of their session."""
+        return self._lanes.waiting
+
+    async def view(self, session_key: str) -> SessionView:
+        """Everything the inspector shows of a session.
+
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+            ModelError: the model it would answer with cannot be used.
+        """
+        return await in_thread(self._view, session_key)
+
+    def _view(self, session_key: str) -> SessionView:
+        with self._pool.using(session_key) as live:
+            envelope = envelope_of(live.record.origin) or Envelope(OPERATOR_CHANNEL)
+            order = self._order(envelope, live.record.key, None)
+            prepared = prepare(order, live, self._kitchen)
+            prompt = estimate_text(prepared.request.system)
+            running = live.running
+            return SessionView(
+                info=info_of(live.record, self._lanes.inside(live.key), live.transcript.tree.name),
+                route=self.route(envelope) if live.record.origin else None,
+                model=model_in_force(order, live),
+                prompt_tokens=prompt,
+                tokens=max(prepared.window.tokens, prepared.estimate),
+                window=prepared.window,
+                leaf=live.transcript.tree.leaf,
+                counts=self._count(live),
+                live=LiveReply(running.turn_id, running.answer.ref, running.answer.text)
+                if running
+                else None,
+                problems=tuple(live.transcript.problems),
+            )
+
+    def _count(self, live: LiveSession) -> Counts:
+        size = len(live.transcript.tree.nodes)
+        known = self._counts.get(live.key)
+        if known is None or known[0] != size:
+            known = self._counts[live.key] = (size, count(live.transcript.tree))
+        return known[1]
 
     async def history(
         self, session_key: str, *, before: str | None = None, limit: int = 20
-    ) -> HistoryPage: ...
+    ) -> HistoryPage:
+        """A page of the path from the root to the leaf, the newest first asked for.
 
-    async def window(self, session_key: str, leaf: str | None = None) -> Window: ...
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+        """
 
-    async def set_override(self, session_key: str, model: str | None) -> ModelInForce: ...
+        def read() -> HistoryPage:
+            with self._pool.using(session_key) as live:
+                return page_of(live, before, limit)
+
+        return await in_thread(read)
+
+    async def window(self, session_key: str, leaf: str | None = None) -> Window:
+        """What the model sees from the session's leaf, or from another entry.
+
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+        """
+        if leaf is None:
+            return (await self.view(session_key)).window
+
+        def read() -> Window:
+            with self._pool.using(session_key) as live:
+                return build_window(live.transcript.tree, leaf)
+
+        return await in_thread(read)
+
+    async def set_override(self, session_key: str, model: str | None) -> ModelInForce:
+        """Set the session's own model, or take it away with None.
+
+        Raises:
+            ModelNotFound: nothing goes by that name.
+            SessionBusy, StoreError: it could not be stored.
+        """
+        order = self._order(Envelope(OPERATOR_CHANNEL), session_key, None)
+        desk = OrderDesk(order, self._kitchen, self.view, self.cancel)
+        async with self._lanes.turn(order.session_key):
+            await desk.override_model(order.session_key, model)
+        return (await self.view(order.session_key)).model
 
     async def watch(self) -> None:
         """Take in what other processes write, until cancelled."""
+        await watch_sessions(self._pool, self.state_dir / "agents", self._hub.publish)
+
+    def notice(self, problem: Problem) -> None:
+        """Tell everybody of something a person should know."""
+        self._hub.publish(Noticed(problem))
+
+    def _workspace(self, order: Order) -> Path:
+        """An agent's folder: its own, else the defaults', else one below the state dir."""
+        agents = self.config.agents
+        own = next((one.workspace for one in agents.list if one.id == order.agent_id), None)
+        named = own or agents.defaults.workspace
+        if named:
+            return Path(named).expanduser()
+        default = "workspace" if order.agent_id == "main" else f"workspace-{order.agent_id}"
+        return self.state_dir / default
+
+    async def _settle_now_and_then(self) -> None:
+        while True:
+            await self._clock.sleep(SETTLE_SECONDS)
+            await in_thread(self._pool.settle)
+
+    def _close(self) -> None:
+        self._pool.settle()
+        self._pool.close()
+
+
+def _prepare(
+    disk: Disk, clock: Clock, state_dir: Path, path: Path, environ: Mapping[str, str]
+) -> tuple[bool, Setup]:
+    try:
+        ensure_dir(disk, state_dir / "agents")
+        first_run = write_first_config(disk, path)
+    except OSError as error:
+        raise explain(error, "could not set up the state directory") from error
+    snapshot = Snapshot.first(load_config(disk, path, environ))
+    registry = ModelRegistry(snapshot.config, environ)
+    setup = Setup(snapshot, Router(snapshot.config), registry, ModelDoor(registry, clock))
+    return first_run, setup
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise InputRefused("the message is empty")
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MESSAGE_LIMIT:
+        raise InputRefused(
+            f"the message has {size:,} bytes; {MESSAGE_LIMIT:,} are the most",
+            remedy="Send it in parts, or put it into a file of the workspace",
+        )
+
+
+def _stamped(envelope: Envelope, now: int) -> Envelope:
+    from dataclasses import replace
+
+    return envelope if envelope.timestamp else replace(envelope, timestamp=now)

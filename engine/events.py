@@ -24,6 +24,7 @@ __all__ = [
     "TurnQueued",
     "TurnRetrying",
     "TurnStarted",
+    "TurnSwitched",
     "TurnWaiting",
 ]
 
@@ -86,6 +87,17 @@ class TurnRetrying:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnSwitched:
+    """`from_model` could not answer (`reason`); another model of the chain does."""
+
+    session_key: str
+    turn_id: str
+    from_model: str
+    to_model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """The turn is over and its outcome on disk (`reply_entry_id` None: nothing to keep)."""
 
@@ -127,6 +139,7 @@ Event = (
     | TurnStarted
     | ReplyDelta
     | TurnRetrying
+    | TurnSwitched
     | TurnEnded
     | SessionChanged
     | ConfigChanged

@@ -19,6 +19,7 @@ __all__ = [
     "allowed_commands",
     "parse_command",
     "run_command",
+    "waits_its_turn",
 ]
 
 _COMMAND = re.compile(r"/([a-z][a-z-]*)(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
@@ -53,13 +54,15 @@ Run = Callable[[Desk, str, str], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A slash command. `args` is how its arguments are written, "" for none."""
+    """A slash command. `args` is how its arguments are written, "" for none. `waits`: it takes its
+    turn behind the messages sent before it; others answer at once."""
 
     name: str
     args: str
     help: str
     run: Run
     aliases: tuple[str, ...] = ()
+    waits: bool = False
 
     @property
     def usage(self) -> str:
@@ -100,14 +103,22 @@ COMMANDS: tuple[Command, ...] = (
         "start afresh: an empty transcript under the same key; the old one stays listed",
         _new,
         aliases=("reset",),
+        waits=True,
     ),
     Command(
         "clear",
         "",
         "empty the context: the conversation stays in the tree, settings stay in force",
         _clear,
+        waits=True,
     ),
-    Command("model", "[ref | default]", "show or override the model of this session", _model),
+    Command(
+        "model",
+        "[ref | default]",
+        "show or override the model of this session",
+        _model,
+        waits=True,
+    ),
     Command("status", "", "key, model, context and counts of this session", _status),
     Command("stop", "", "stop the answer being written; what is there is kept", _stop),
     Command("help", "", "the commands you may use", _help),
@@ -130,6 +141,12 @@ def parse_command(text: str) -> tuple[str, str] | None:
 def allowed_commands(principal: Principal) -> tuple[Command, ...]:
     """The commands that a person may use, in the registry's order."""
     return tuple(command for command in COMMANDS if may_use(principal, command.name).allowed)
+
+
+def waits_its_turn(name: str) -> bool:
+    """Whether a command goes through the session's lane."""
+    command = _BY_NAME.get(name)
+    return command is not None and command.waits
 
 
 def _find(name: str, principal: Principal) -> Command:

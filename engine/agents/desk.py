@@ -1,0 +1,140 @@
+"""What slash commands do to a session, and what they answer (SPEC §10)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from engine.agents.order import Order
+from engine.agents.pool import LiveSession
+from engine.agents.turn import Kitchen, choose_model, in_thread
+from engine.agents.views import ModelInForce, SessionView
+from engine.errors import SessionNotFound
+from engine.events import SessionChanged
+from engine.sessions.entries import MODEL
+
+__all__ = ["OrderDesk", "model_in_force"]
+
+
+def model_in_force(order: Order, session: LiveSession | None) -> ModelInForce:
+    """The model the order's session answers with, and its source.
+
+    Raises:
+        ModelNotFound, ModelError: it cannot be used.
+    """
+    registry = order.setup.registry
+    ref, _, source = choose_model(order, session)
+    detail = registry.default_choice(order.agent_id).source if source == "config" else ""
+    info = registry.info(ref)
+    return ModelInForce(info.ref, source, info.context_window, detail)
+
+
+class OrderDesk:
+    """The desk for one order: its session, its setup.
+
+    Args:
+        order: who asks, where.
+        kitchen: what turns work with.
+        view: looks at a session.
+        cancel: stops the running turn of a session.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        kitchen: Kitchen,
+        view: Callable[[str], Awaitable[SessionView]],
+        cancel: Callable[[str], Awaitable[bool]],
+    ):
+        self._order = order
+        self._kitchen = kitchen
+        self._view = view
+        self._cancel = cancel
+
+    async def new_session(self, session_key: str) -> str:
+        """A cold transcript under the same key; the old one stays listed, and label and model
+        override stay in force (cases/README: as expiry does)."""
+        pool = self._kitchen.pool
+        if not await in_thread(pool.has, session_key):
+            return "This conversation is empty already."
+        await in_thread(self._renew, session_key)
+        self._kitchen.publish(SessionChanged(session_key))
+        return "A fresh start: the conversation so far is archived and stays listed."
+
+    def _renew(self, session_key: str) -> None:
+        pool = self._kitchen.pool
+        live = pool.get(session_key)
+        override, name = live.override, live.transcript.tree.name
+        pool.drop(session_key)
+        pool.store.reset(session_key)
+        with pool.using(session_key, write=True) as fresh:
+            if override is not None:
+                fresh.transcript.append(_override(override))
+            if name:
+                fresh.transcript.set_name(name)
+        pool.spoil(session_key)
+
+    async def clear_session(self, session_key: str) -> str:
+        """Move the leaf before the first entry: the context is empty, the tree keeps it all."""
+        pool = self._kitchen.pool
+        if not await in_thread(pool.has, session_key):
+            return "This conversation is empty already."
+        patience = self._order.setup.config.session.lock_timeout_seconds
+        with pool.using(session_key, write=True) as live:
+            if live.transcript.tree.leaf is None:
+                return "The context is empty already."
+            async with live.transcript.holding(patience):
+                await in_thread(live.transcript.move_leaf, None)
+        self._kitchen.publish(SessionChanged(session_key))
+        return "The context is empty. What was said stays in the tree; settings stay in force."
+
+    async def override_model(self, session_key: str, model: str | None) -> str:
+        """Set or take away the session's own model."""
+        ref = None if model is None else self._order.setup.registry.info(model).ref
+        await in_thread(self._kitchen.pool.make, self._order)
+        patience = self._order.setup.config.session.lock_timeout_seconds
+        with self._kitchen.pool.using(session_key, write=True) as live:
+            async with live.transcript.holding(patience):
+                await in_thread(live.transcript.append, _override(ref))
+            found = model_in_force(self._order, live)
+        self._kitchen.publish(SessionChanged(session_key))
+        if ref is None:
+            return f"Back to the configured model: {found.ref}."
+        return f"This session now answers with {found.ref}. /model default goes back."
+
+    async def describe_model(self, session_key: str) -> str:
+        try:
+            found = (await self._view(session_key)).model
+        except SessionNotFound:
+            found = model_in_force(self._order, None)
+        source = f"{found.source}: {found.detail}" if found.detail else found.source
+        others = [info.ref for info in self._order.setup.registry.list() if info.ready]
+        listed = ", ".join(others[:12])
+        return (
+            f"{found.ref} ({source}, {found.context_window:,} tokens). "
+            f"Ready to use: {listed}. /model <ref> overrides it for this session."
+        )
+
+    async def describe(self, session_key: str) -> str:
+        try:
+            view = await self._view(session_key)
+        except SessionNotFound:
+            found = model_in_force(self._order, None)
+            return f"{session_key}\nnothing said yet · {found.ref} ({found.source})"
+        model, counts = view.model, view.counts
+        part = view.tokens / model.context_window if model.context_window else 0
+        return (
+            f"{session_key}\n"
+            f"model {model.ref} ({model.source}) · "
+            f"context {view.tokens:,} of {model.context_window:,} tokens ({part:.0%})\n"
+            f"{counts.messages} messages · {counts.branches} branches · "
+            f"{counts.compactions} compactions · {view.info.state}"
+        )
+
+    async def stop(self, session_key: str) -> str:
+        stopped = await self._cancel(session_key)
+        return "Stopped; what was written is kept." if stopped else "Nothing is running here."
+
+
+def _override(ref: str | None) -> dict[str, object]:
+    body = {"model": ref, "source": "user"}
+    return {"type": "custom", "customType": MODEL, "data": body}

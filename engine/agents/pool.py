@@ -1,0 +1,181 @@
+"""Sessions in use: transcripts are opened when they are needed, and a bounded number stays open."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from engine.agents.order import Order
+from engine.agents.origin import origin_of, shared_memory
+from engine.agents.reply import Answer
+from engine.context.tokens import Calibration
+from engine.errors import Problem, SessionError
+from engine.models.protocol import Usage
+from engine.sessions.entries import MODEL
+from engine.sessions.records import SessionRecord
+from engine.sessions.store import Store
+from engine.sessions.transcript import Transcript
+
+__all__ = ["LiveSession", "Running", "SessionPool"]
+
+KEPT_OPEN = 64
+"""Transcripts that stay open while nobody uses them; each costs a file descriptor."""
+
+
+@dataclass(slots=True)
+class Running:
+    """The turn that runs in a session and its answer so far."""
+
+    turn_id: str
+    answer: Answer
+
+
+@dataclass(eq=False)
+class LiveSession:
+    """An open session: its transcript, the running turn, what was learned of its tokens."""
+
+    key: str
+    record: SessionRecord
+    transcript: Transcript
+    running: Running | None = None
+    users: int = 0
+    _told: set[str] = field(default_factory=set)
+    _calibrations: dict[str, Calibration] = field(default_factory=dict)
+
+    @property
+    def override(self) -> str | None:
+        """The session's own model: the last choice in its transcript, else what the reference
+        kept in its index."""
+        entry_id = self.transcript.tree.ours.get(MODEL)
+        if entry_id is not None:
+            body = self.transcript.tree.entry(entry_id).data.get("data")
+            model = body.get("model") if isinstance(body, dict) else None
+            return model if isinstance(model, str) else None
+        index = self.record.entry or {}
+        model, provider = index.get("modelOverride"), index.get("providerOverride")
+        if not isinstance(model, str) or not model:
+            return None
+        return f"{provider}/{model}" if isinstance(provider, str) and provider else model
+
+    def news(self, order: Order) -> list[Problem]:
+        """What a person should know of this session and has not been told yet."""
+        found = [*self.transcript.problems, *shared_memory(self.transcript.tree, order)]
+        fresh = [problem for problem in found if str(problem) not in self._told]
+        self._told.update(map(str, fresh))
+        return fresh
+
+    def calibration(self, ref: str) -> Calibration:
+        """What reported usage taught us about estimates for a model in this session."""
+        return self._calibrations.get(ref, Calibration())
+
+    def learn(self, ref: str, estimate: int, usage: Usage) -> None:
+        reported = usage.input + usage.cache_read + usage.cache_write
+        self._calibrations[ref] = self.calibration(ref).learn(estimate, reported)
+
+
+class SessionPool:
+    """All open sessions of an engine. Safe to use from several threads."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self._open: OrderedDict[str, LiveSession] = OrderedDict()
+        self._stale: set[str] = set()
+        self._mutex = threading.RLock()
+
+    def peek(self, key: str) -> LiveSession | None:
+        """The session when it is open; opens nothing."""
+        return self._open.get(key)
+
+    def get(self, key: str, *, write: bool = False) -> LiveSession:
+        """The open session of a key; opened if need be.
+
+        Args:
+            key: the session key.
+            write: whether it will be written to; an older form is migrated first.
+
+        Raises:
+            SessionNotFound: there is none (see `make`).
+            StoreError: its file cannot be opened.
+        """
+        with self._mutex:
+            live = self._open.get(key)
+            if live is not None and write and live.transcript.foreign:
+                self.drop(key)
+                live = None
+            if live is None:
+                live = self._open[key] = self._load(key, write)
+                self._shrink()
+            self._open.move_to_end(key)
+            return live
+
+    def _load(self, key: str, write: bool) -> LiveSession:
+        record = self.store.resolve(key)
+        transcript = self.store.writable(record) if write else self.store.open(record)
+        return LiveSession(key, record, transcript)
+
+    @contextmanager
+    def using(self, key: str, *, write: bool = False) -> Iterator[LiveSession]:
+        """As `get`; the session stays open for as long as the `with` lasts."""
+        with self._mutex:
+            live = self.get(key, write=write)
+            live.users += 1
+        try:
+            yield live
+        finally:
+            with self._mutex:
+                live.users -= 1
+
+    def has(self, key: str) -> bool:
+        """Whether there is a session of this key."""
+        return key in self._open or self.store.get(key) is not None
+
+    def make(self, order: Order) -> None:
+        """See to it that the order's session exists.
+
+        Raises:
+            SessionBusy, StoreError: it cannot be made.
+        """
+        if order.session_key not in self._open:
+            origin = origin_of(order.envelope)
+            self.store.create(order.session_key, order.agent_id, origin=origin)
+
+    def spoil(self, key: str) -> None:
+        """Note that the index no longer says what the transcript does."""
+        with self._mutex:
+            self._stale.add(key)
+
+    def settle(self) -> None:
+        """Bring the index up to date with the sessions that changed. The index is a cache: where
+        this fails, the next look finds the same in the transcripts."""
+        with self._mutex:
+            stale, self._stale = self._stale, set()
+        for key in stale:
+            with contextlib.suppress(SessionError):
+                self.store.note(key)
+
+    def drop(self, key: str) -> None:
+        """Close a session, so that it is read anew next time."""
+        with self._mutex:
+            live = self._open.pop(key, None)
+            if live is not None:
+                live.transcript.close()
+
+    def close(self) -> None:
+        """Close all."""
+        with self._mutex:
+            for key in tuple(self._open):
+                self.drop(key)
+
+    @property
+    def open_sessions(self) -> tuple[LiveSession, ...]:
+        with self._mutex:
+            return tuple(self._open.values())
+
+    def _shrink(self) -> None:
+        idle = [key for key, live in self._open.items() if live.users == 0 and not live.running]
+        for key in idle[: max(0, len(self._open) - KEPT_OPEN)]:
+            self.drop(key)

@@ -1,0 +1,298 @@
+"""A turn: the user's entry on disk → window → model → the reply's entry (SPEC §10).
+
+The session is held against other processes from the first entry to the last, so that nobody's
+words come between a question and its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.agents.lanes import Lanes
+from engine.agents.order import Order, Receipt, TurnResult
+from engine.agents.origin import origin_of
+from engine.agents.pool import LiveSession, Running, SessionPool
+from engine.agents.reply import Answer, ask, reply_fields
+from engine.agents.workspace import load_prompt
+from engine.clock import Clock
+from engine.context.limits import Limits, limits_for
+from engine.context.shape import to_chat
+from engine.context.tokens import estimate_request, estimate_text
+from engine.context.window import Window, WindowSettings, build_window
+from engine.disk import Disk
+from engine.errors import BranchlineError, ModelError, SessionBusy
+from engine.events import (
+    EntryAppended,
+    Event,
+    Noticed,
+    ReplyDelta,
+    TurnEnded,
+    TurnRetrying,
+    TurnStarted,
+    TurnSwitched,
+    TurnWaiting,
+)
+from engine.models.protocol import (
+    ModelInfo,
+    ModelRequest,
+    Retrying,
+    Switched,
+    TextDelta,
+    ThinkingDelta,
+)
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.keys import chat_type, parse_key
+from engine.sessions.entries import Entry
+
+__all__ = ["Kitchen", "Prepared", "choose_model", "in_thread", "prepare", "run_turn"]
+
+T = TypeVar("T")
+
+SAFETY = 64
+"""Tokens left free beside the answer, for what the estimate does not see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """What turns work with; one for the whole engine. `workspace` gives an agent's folder."""
+
+    pool: SessionPool
+    lanes: Lanes
+    disk: Disk
+    clock: Clock
+    publish: Callable[[Event], None]
+    workspace: Callable[[Order], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request ready to be sent, with the window it came from. `estimate`: its tokens."""
+
+    request: ModelRequest
+    window: Window
+    info: ModelInfo
+    fallbacks: tuple[str, ...]
+    estimate: int
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Run what touches the disk off the loop."""
+    from anyio.to_thread import run_sync
+
+    return await run_sync(function, *args)
+
+
+def user_fields(envelope: Envelope) -> dict[str, Any]:
+    """The entry of an incoming message. `origin` keeps the envelope, so that routing can be
+    replayed later; readers of plain v3 pass over it."""
+    return {
+        "type": "message",
+        "message": {
+            "role": "user",
+            "content": [{"type": "text", "text": envelope.text}],
+            "timestamp": envelope.timestamp,
+        },
+        "origin": origin_of(envelope),
+    }
+
+
+def choose_model(order: Order, session: LiveSession | None) -> tuple[str, tuple[str, ...], str]:
+    """(reference, fallbacks, source): this turn's model, else the session's, else the config's.
+
+    What a person chose is strict: it has no fallbacks (PROVIDERS: an explicit choice is never
+    replaced silently).
+
+    Raises:
+        ModelNotFound: the reference leads nowhere.
+    """
+    registry = order.setup.registry
+    if order.model is not None:
+        return registry.resolve(order.model), (), "turn"
+    override = session.override if session is not None else None
+    if override is not None:
+        return registry.resolve(override), (), "session"
+    choice = registry.default_choice(order.agent_id)
+    return choice.ref, choice.fallbacks, "config"
+
+
+def limits_of(order: Order, room: int) -> Limits:
+    """The history limits of the order's session, never more than `room` tokens."""
+    key = order.session_key
+    conversation = parse_key(key).conversation
+    channel, peer = order.envelope.channel, order.envelope.peer
+    if conversation is not None and channel == OPERATOR_CHANNEL:
+        channel = conversation.channel
+    limits = limits_for(
+        order.setup.config, chat_type(key), channel, peer.id if peer is not None else None
+    )
+    if 0 < limits.max_tokens <= room:
+        return limits
+    return replace(limits, max_tokens=max(1, room), name="the model's window")
+
+
+def prepare(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
+    """Build the request of a turn from what is on disk. Reads files; changes nothing.
+
+    Raises:
+        ModelNotFound, ModelError: the model cannot be used.
+    """
+    ref, fallbacks, _ = choose_model(order, session)
+    info = order.setup.registry.info(ref)
+    prompt = load_prompt(
+        kitchen.disk,
+        kitchen.workspace(order),
+        name=order.agent_id,
+        for_operator=order.principal.is_operator
+        and chat_type(order.session_key) in ("main", "chat"),
+    )
+    answer_room = min(info.max_tokens, max(256, info.context_window // 4))
+    room = info.context_window - answer_room - estimate_text(prompt.text) - SAFETY
+    settings = WindowSettings(limits_of(order, room), calibration=session.calibration(info.ref))
+    tree = session.transcript.tree
+    window = build_window(tree, tree.leaf, settings)
+    group = chat_type(order.session_key) in ("group", "channel")
+    request = ModelRequest(
+        model=info.model,
+        messages=to_chat(window, group=group),
+        system=prompt.text,
+        max_tokens=answer_room,
+        context_window=info.context_window,
+        thinking=window.thinking_level if info.reasoning else "off",
+        session_key=order.session_key,
+        principal=order.principal.id,
+    )
+    return Prepared(request, window, info, fallbacks, estimate_request(request))
+
+
+async def run_turn(receipt: Receipt, kitchen: Kitchen) -> None:
+    """Carry out an order. Its outcome is in the receipt and told as TurnEnded, also a failure.
+
+    Cancelling `receipt.scope` ends it at any moment: what had arrived is kept.
+    """
+    order = receipt.order
+    answer = Answer("")
+    try:
+        with receipt.scope:
+            async with kitchen.lanes.turn(order.session_key):
+                await in_thread(kitchen.pool.make, order)
+                with kitchen.pool.using(order.session_key, write=True) as session:
+                    await _converse(receipt, session, kitchen, answer)
+    except BranchlineError as error:
+        answer.error, answer.stop_reason = error, "error"
+    finally:
+        _end(receipt, kitchen, answer, None)  # where there is no reply to end with
+
+
+async def _converse(
+    receipt: Receipt, session: LiveSession, kitchen: Kitchen, answer: Answer
+) -> None:
+    """Both halves of a turn, with the session held against other processes."""
+    order = receipt.order
+
+    def told(busy: SessionBusy) -> None:
+        kitchen.publish(TurnWaiting(order.session_key, order.turn_id, busy.pid))
+
+    patience = order.setup.config.session.lock_timeout_seconds
+    async with session.transcript.holding(patience, told=told):
+        for entry in await in_thread(session.transcript.refresh):
+            kitchen.publish(EntryAppended(order.session_key, entry, foreign=True))
+        entry = await in_thread(session.transcript.append, user_fields(order.envelope))
+        receipt.store(session.transcript.id, entry.id)
+        kitchen.publish(EntryAppended(order.session_key, entry))
+        for problem in session.news(order):
+            kitchen.publish(Noticed(problem, order.session_key))
+        await _answer(receipt, session, kitchen, answer)
+
+
+async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answer: Answer) -> None:
+    """Ask the model and keep what it says, however it ends."""
+    import anyio
+
+    order = receipt.order
+    prepared = await in_thread(prepare, order, session, kitchen)
+    answer.ref = prepared.info.ref
+    session.running = Running(order.turn_id, answer)
+    kitchen.publish(
+        TurnStarted(order.session_key, order.turn_id, receipt.entry_id or "", answer.ref)
+    )
+    seconds = order.setup.config.agents.defaults.timeout_seconds
+    try:
+        with anyio.move_on_after(seconds) as limit:
+            await ask(
+                answer,
+                order.setup.door,
+                prepared.request,
+                fallbacks=prepared.fallbacks,
+                heard=_teller(order, kitchen),
+            )
+        if limit.cancelled_caught:
+            answer.stop_reason = "error"
+            answer.error = ModelError(
+                f"the turn took longer than {seconds} seconds",
+                kind="timeout",
+                remedy="Raise agents.defaults.timeoutSeconds if the model needs longer",
+            )
+    finally:
+        session.running = None
+        # Also when the person said stop or the engine is being closed.
+        with anyio.CancelScope(shield=True):
+            entry = await in_thread(_keep, order, session, kitchen, answer, prepared)
+        kitchen.publish(EntryAppended(order.session_key, entry))
+        _end(receipt, kitchen, answer, entry.id)
+
+
+def _keep(
+    order: Order, session: LiveSession, kitchen: Kitchen, answer: Answer, prepared: Prepared
+) -> Entry:
+    """Write the reply's entry, whatever became of the reply."""
+    registry = order.setup.registry
+    info = prepared.info if answer.ref == prepared.info.ref else registry.info(answer.ref)
+    message = reply_fields(answer, info, kitchen.clock.now(), registry.cost(info.ref))
+    entry = session.transcript.append({"type": "message", "message": message})
+    if answer.usage is not None and not answer.switches:
+        session.learn(info.ref, prepared.estimate, answer.usage)
+    kitchen.pool.spoil(order.session_key)
+    return entry
+
+
+def _end(receipt: Receipt, kitchen: Kitchen, answer: Answer, reply_id: str | None) -> None:
+    if receipt.finished:
+        return
+    order = receipt.order
+    result = TurnResult(
+        reply_id, answer.text, answer.ref, answer.usage, answer.stop_reason, answer.error
+    )
+    kitchen.publish(
+        TurnEnded(
+            order.session_key,
+            order.turn_id,
+            reply_id,
+            answer.stop_reason,
+            answer.ref,
+            answer.usage,
+            answer.error,
+        )
+    )
+    receipt.finish(result)
+
+
+def _teller(
+    order: Order, kitchen: Kitchen
+) -> Callable[[TextDelta | ThinkingDelta | Retrying | Switched], None]:
+    key, turn = order.session_key, order.turn_id
+
+    def tell(event: TextDelta | ThinkingDelta | Retrying | Switched) -> None:
+        match event:
+            case TextDelta(text):
+                kitchen.publish(ReplyDelta(key, turn, text=text))
+            case ThinkingDelta(text):
+                kitchen.publish(ReplyDelta(key, turn, thinking=text))
+            case Retrying(reason, seconds, _):
+                kitchen.publish(TurnRetrying(key, turn, reason, seconds))
+            case Switched(from_ref, to_ref, reason):
+                kitchen.publish(TurnSwitched(key, turn, from_ref, to_ref, reason))
+
+    return tell

@@ -1,0 +1,183 @@
+"""What the app and the command line look at: frozen pictures of sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.agents.origin import envelope_of
+from engine.agents.pool import LiveSession
+from engine.context.window import Window
+from engine.errors import Problem
+from engine.routing.keys import chat_type, parse_key
+from engine.routing.router import Route
+from engine.sessions.entries import Entry, is_bookkeeping
+from engine.sessions.records import Kind, SessionRecord
+from engine.sessions.tree import Tree
+
+__all__ = [
+    "Counts",
+    "HistoryPage",
+    "LiveReply",
+    "ModelInForce",
+    "SessionInfo",
+    "SessionView",
+    "count",
+    "info_of",
+    "page_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A line of the session list. Times in ms since 1970. Texts are untrusted.
+
+    Attributes:
+        state: `idle`, `busy` (a turn runs), `queued` (turns wait), or for leftovers what they are.
+        kind: `session` for what a key points to; see engine.sessions.records.Kind.
+        chat_type: main, dm, group, channel, chat, subagent, other.
+        ref: what `view`, `history` and `window` take: the key, or the file of a leftover.
+    """
+
+    key: str
+    session_id: str
+    agent_id: str
+    label: str | None
+    messages: int
+    created: int
+    last_active: int
+    model: str | None
+    state: str
+    kind: Kind
+    chat_type: str
+    channel: str
+    peer_name: str
+    preview: str
+    ref: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInForce:
+    """The model a session answers with. `source`: turn, session or config; `detail`: the config
+    path or variable behind it."""
+
+    ref: str
+    source: str
+    context_window: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a tree holds: message entries, tips of branches, compactions."""
+
+    messages: int
+    branches: int
+    compactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReply:
+    """A reply that is being written: its turn, its model, its words so far."""
+
+    turn_id: str
+    model: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """Everything the inspector shows of one session.
+
+    Attributes:
+        route: how the session's last message is routed by the config in force; None when its
+            origin is not known. Its key may differ from the session's after a config change.
+        prompt_tokens: of the system prompt.
+        tokens: what the next request weighs, system prompt included.
+    """
+
+    info: SessionInfo
+    route: Route | None
+    model: ModelInForce
+    prompt_tokens: int
+    tokens: int
+    window: Window
+    leaf: str | None
+    counts: Counts
+    live: LiveReply | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def branches(self) -> int:
+        return self.counts.branches
+
+    @property
+    def compactions(self) -> int:
+        return self.counts.compactions
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Entries of the path from the root to the leaf, oldest first. `before`: ask with it for the
+    page of older ones; None when these are the oldest."""
+
+    entries: tuple[Entry, ...]
+    before: str | None
+
+
+def info_of(record: SessionRecord, inside: int, label: str | None = None) -> SessionInfo:
+    """A line of the list. `inside`: turns running or waiting in the session."""
+    origin = envelope_of(record.origin)
+    conversation = parse_key(record.key).conversation
+    channel = origin.channel if origin else conversation.channel if conversation else ""
+    name = ""
+    if origin is not None:
+        name = origin.sender.name if origin.sender else ""
+        name = name or (origin.peer.id if origin.peer else "")
+    turns = "queued" if inside > 1 else "busy" if inside else "idle"
+    return SessionInfo(
+        key=record.key,
+        session_id=record.session_id,
+        agent_id=record.agent_id,
+        label=label or record.label,
+        messages=record.messages,
+        created=record.created,
+        last_active=record.last_active,
+        model=record.model,
+        state=turns if record.kind == "session" else record.kind,
+        kind=record.kind,
+        chat_type=chat_type(record.key),
+        channel=channel,
+        peer_name=name,
+        preview=record.preview,
+        ref=record.key if record.kind == "session" else str(record.path),
+        problems=record.problems,
+    )
+
+
+def count(tree: Tree) -> Counts:
+    """Look through a whole tree: in proportion to its size, so off the loop."""
+    messages, compactions, tips = 0, 0, 0
+    parents: set[str | None] = set()
+    for node in tree.nodes.values():
+        if not is_bookkeeping(node.type, node.custom_type):
+            parents.add(node.parent_id)
+    for node in tree.nodes.values():
+        messages += node.type == "message"
+        compactions += node.type == "compaction"
+        own = is_bookkeeping(node.type, node.custom_type)
+        tips += not own and node.id not in parents
+    return Counts(messages, tips, compactions)
+
+
+def page_of(live: LiveSession, before: str | None, limit: int) -> HistoryPage:
+    """The newest `limit` entries of the path that a person reads, from `before` upwards."""
+    tree = live.transcript.tree
+    entries: list[Entry] = []
+    for node in tree.up(before if before is not None else tree.leaf):
+        if is_bookkeeping(node.type, node.custom_type):
+            continue
+        if len(entries) == limit:
+            return HistoryPage(tuple(reversed(entries)), node.id)
+        entries.append(tree.entry(node.id))
+    return HistoryPage(tuple(reversed(entries)), None)
