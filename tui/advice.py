@@ -1,14 +1,19 @@
-"""One-line advice: how to connect a model, and what is wrong with the config."""
+"""What is said in one line: row 0, how to connect a model, what is wrong with the config."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
+from engine.engine import Engine
 from engine.errors import Problem
 from engine.text import safe_line
 from tui.glyphs import Glyphs
+from tui.tracker import Tracker
+from tui.widgets.statusbar import BarState
 
-__all__ = ["broken_line", "connect_hint"]
+__all__ = ["bar_state", "broken_line", "connect_hint", "short_path"]
 
 
 def connect_hint(model: str | None, config: str) -> tuple[str, ...]:
@@ -34,3 +39,24 @@ def broken_line(errors: Sequence[Problem], revision: int, glyphs: Glyphs) -> str
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     said = safe_line(f"{where}{path}{first.message}", limit=300)
     return f"{glyphs.broken} config {said}{more}; revision {revision} stays in force"
+
+
+def bar_state(engine: Engine, tracker: Tracker) -> BarState:
+    """Row 0 of a screen. Its place is left empty: the only screen needs no name."""
+    return BarState(
+        config=short_path(engine.config_path),
+        revision=engine.revision,
+        broken=any(problem.severity == "error" for problem in engine.problems),
+        scope=engine.config.session.dm_scope,
+        sessions=len(tracker.infos),
+        busy=tracker.busy,
+        queued=len(tracker.queued),
+        problems=len(engine.problems),
+    )
+
+
+def short_path(path: Path) -> str:
+    """A path as a person writes it: `~/.branchline/branchline.json5`."""
+    text = str(path)
+    home = os.path.expanduser("~")
+    return safe_line(f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text)

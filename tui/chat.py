@@ -21,6 +21,7 @@ from engine.events import (
     TurnEnded,
     TurnRetrying,
     TurnStarted,
+    TurnSwitched,
 )
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Sender
 from engine.text import safe_line
@@ -134,6 +135,10 @@ class Chat:
                 column.turn_started(event.turn_id, event.model)
             case TurnEnded():
                 column.turn_ended(event)
+            case TurnSwitched():
+                reason = safe_line(event.reason, limit=200)
+                old, new = safe_line(event.from_model), safe_line(event.to_model)
+                column.note(f"{old} cannot answer ({reason}); {new} does", "warning")
             case TurnRetrying():
                 reason = safe_line(event.reason, limit=200)
                 column.note(f"{reason}; trying again in {event.seconds:.0f} s", "warning")

@@ -27,6 +27,7 @@ __all__ = [
     "ModelsProvider",
     "SessionsProvider",
     "SlashProvider",
+    "model_refs",
     "pick_model",
     "system_commands",
 ]
@@ -111,6 +112,12 @@ def model_offers(app: BranchlineApp, key: str, prefix: str = "") -> Iterator[Off
         ready = "" if info.ready else " · no key found"
         said = f"{count(info.context_window)} tokens{ready}"
         yield f"{prefix}{safe_line(info.ref)}", said, partial(_override, app, key, info.ref)
+
+
+def model_refs(app: BranchlineApp) -> tuple[str, ...]:
+    """References of all models that can be chosen."""
+    registry = ModelRegistry(app.engine.config, os.environ)
+    return tuple(safe_line(info.ref) for info in registry.list())
 
 
 def pick_model(app: BranchlineApp, key: str) -> None:

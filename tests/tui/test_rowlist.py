@@ -9,7 +9,8 @@ from textual.app import App, ComposeResult
 
 from tests.tui.shown import lines, text
 from tui.cells import fit
-from tui.widgets.rowlist import Line, RowList, Rows, RowView
+from tui.widgets.rowlist import RowList
+from tui.widgets.rows import Line, Rows, RowView
 
 
 class Words:

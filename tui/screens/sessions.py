@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import getters, on
@@ -16,13 +14,14 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Footer, Input, TextArea
 
+from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError
 from engine.events import ConfigChanged, Noticed
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
 from engine.text import safe_line
-from tui.advice import broken_line, connect_hint
+from tui.advice import bar_state, broken_line, connect_hint, short_path
 from tui.bridge import Batch
 from tui.chat import Chat
 from tui.screens.panes import PaneScreen
@@ -31,9 +30,10 @@ from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
 from tui.widgets.inspector import Inspector, InspectorState
 from tui.widgets.lines import Banner, HintLine
+from tui.widgets.prompt_history import PromptHistory
 from tui.widgets.rowlist import RowList
 from tui.widgets.sessionlist import SessionList
-from tui.widgets.statusbar import BarState, StatusBar
+from tui.widgets.statusbar import StatusBar
 
 if TYPE_CHECKING:
     from tui.app import BranchlineApp
@@ -59,14 +59,14 @@ class SessionsScreen(PaneScreen):
     BINDING_GROUP_TITLE = "Sessions screen"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "compose", "Write", id="sessions.write", tooltip="To the composer"),
-        Binding("n", "new_chat", "New", id="sessions.new", tooltip="A new chat of your own"),
-        Binding("slash", "filter", "Filter", id="sessions.filter", key_display="/"),
-        Binding("m", "model", "Model", id="sessions.model", tooltip="Model of this session"),
-        Binding("i", "pane('inspector')", "Inspector", id="sessions.inspector"),
+        Binding("n", "new_chat", "New", id="sessions.new", show=False),
+        Binding("slash", "filter", "Filter", id="sessions.filter", show=False),
+        Binding("m", "model", "Model", id="sessions.model", show=False),
+        Binding("i", "pane('inspector')", "Inspector", id="sessions.inspector", show=False),
         Binding("s", "pane('sidebar')", "Sidebar", id="sessions.sidebar", show=False),
         Binding("z", "zoom", "Zoom", id="sessions.zoom", show=False),
         Binding("y", "copy_key", "Copy key", id="sessions.copy-key", show=False),
-        Binding("question_mark", "app.help", "Help", id="sessions.help", key_display="?"),
+        Binding("question_mark", "app.help", "Help", id="sessions.help", show=False),
         Binding("colon", "app.command_palette", "Commands", id="sessions.palette", show=False),
         Binding("ctrl+l", "model", "Model", id="sessions.model-now", show=False),
         Binding("ctrl+c", "stop", "Stop", id="sessions.stop", priority=True, key_display="^C"),
@@ -100,7 +100,12 @@ class SessionsScreen(PaneScreen):
                 yield Input(id="filter", compact=True, placeholder="filter")
             with Vertical(id="chat"):
                 yield Conversation(id="conversation")
-                yield Composer(id="composer")
+                yield Composer(
+                    PromptHistory(self.home.engine.state_dir / "prompts.jsonl"),
+                    commands=COMMANDS,
+                    arguments=self._arguments,
+                    id="composer",
+                )
             yield Inspector(id="inspector")
         yield Footer()
 
@@ -147,22 +152,12 @@ class SessionsScreen(PaneScreen):
     def _draw(self) -> None:
         """Bring list, row 0 and inspector up to date; each repaints only what changed."""
         config, glyphs = self.engine.config, self.home.glyphs
+        self.set_class(config.ui.glyphs == "ascii", "-ascii")
         self.sessions.show(config, glyphs, _now())
         errors = [each for each in self.engine.problems if each.severity == "error"]
         self.query_one(Banner).text = broken_line(errors, self.engine.revision, glyphs)
-        self.bar.show(
-            BarState(
-                config=_short_path(self.engine.config_path),
-                revision=self.engine.revision,
-                broken=bool(errors),
-                scope=config.session.dm_scope,
-                sessions=len(self.tracker.infos),
-                busy=self.tracker.busy,
-                queued=len(self.tracker.queued),
-                problems=len(self.engine.problems),
-            ),
-            glyphs,
-        )
+        self.bar.show(bar_state(self.engine, self.tracker), glyphs)
+        self.composer.busy = self.chat.key in self.tracker.live
         self._inspect()
         self.refresh_bindings()
 
@@ -183,7 +178,7 @@ class SessionsScreen(PaneScreen):
         model = view.model.ref if view is not None else None
         dismissed = self.home.memory.hint_dismissed
         self.query_one(HintLine).variants = (
-            () if dismissed else connect_hint(model, _short_path(self.engine.config_path))
+            () if dismissed else connect_hint(model, short_path(self.engine.config_path))
         )
 
     def _decorate(self, name: str) -> Content:
@@ -192,6 +187,12 @@ class SessionsScreen(PaneScreen):
         if fill is None or self.pane_shown("inspector"):
             return Content(name)
         return Content.assemble(name, "  ", labelled(fill, 10, self.home.glyphs))
+
+    def _arguments(self) -> dict[str, tuple[str, ...]]:
+        """Values that slash commands take, for the composer's completion."""
+        from tui.palette import model_refs
+
+        return {"model": ("default", *model_refs(self.home))}
 
     def _route_home(self) -> Route:
         return cast(Route, self.engine.route(Envelope(channel=OPERATOR_CHANNEL)))
@@ -245,19 +246,19 @@ class SessionsScreen(PaneScreen):
         self.run_worker(self._send(event.text), group="send")
 
     async def _send(self, text: str) -> None:
+        """Send what was written; it stays in the composer until the engine has it on disk."""
+        written_in = self.chat.key
         sent = await self.chat.send(text)
         if sent.error is not None:
             self.home.fail(sent.error)
-            self._give_back(sent.session_key, text)
-        elif sent.session_key != self.chat.key:
+            self.composer.refused()
+            return
+        if written_in == self.chat.key:
+            await self.composer.accepted()
+        elif self._drafts.get(written_in) == text:
+            del self._drafts[written_in]
+        if sent.session_key != written_in == self.chat.key:
             self.open_session(sent.session_key)
-
-    def _give_back(self, key: str, text: str) -> None:
-        """A message that did not get through returns to where it was written."""
-        if key != self.chat.key:
-            self._drafts[key] = _both(text, self._drafts.get(key, ""))
-        else:
-            self.composer.set_draft(_both(text, self.composer.draft))
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
@@ -397,16 +398,5 @@ class SessionsScreen(PaneScreen):
         return True
 
 
-def _both(first: str, second: str) -> str:
-    return f"{first}\n{second}" if second else first
-
-
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _short_path(path: Path) -> str:
-    """A path as a person writes it: `~/.branchline/branchline.json5`."""
-    text = str(path)
-    home = os.path.expanduser("~")
-    return safe_line(f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text)

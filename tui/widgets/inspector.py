@@ -198,7 +198,8 @@ def _branch(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
         return Content("")
     rows: list[Row] = [
         ("leaf", _short(view.leaf) if view.leaf else "at the beginning", ""),
-        ("msgs", _counts(view), ""),
+        ("msgs", count(view.info.messages), ""),
+        ("tree", _counts(view), ""),
     ]
     shown = [_heading("BRANCH", "", width), *_fields(rows, width, glyphs)]
     problems = [*view.problems, *view.info.problems]
@@ -213,9 +214,7 @@ def _branch(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
 
 
 def _counts(view: SessionView) -> str:
-    parts = [count(view.info.messages)]
-    if view.branches > 1:
-        parts.append(f"{view.branches} branches")
+    parts = [f"{view.branches} branches" if view.branches > 1 else "1 branch"]
     if view.compactions:
         parts.append(f"{view.compactions} folded")
-    return " · ".join(parts)
+    return ", ".join(parts)

@@ -8,10 +8,10 @@ what the rows say comes from a `Rows` value, made anew by a source whenever fold
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -24,70 +24,9 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-__all__ = ["Line", "NoRows", "RowList", "RowView", "Rows", "Span"]
+from tui.widgets.rows import Line, NoRows, Rows, RowSource, RowView
 
-Span = tuple[str, str]
-"""Text (already safe, on one line) and the name of its style: component class `rowlist--<name>`."""
-
-Line = Sequence[Span]
-
-
-class Rows(Protocol):
-    """What a RowList shows: an immutable sequence of rows.
-
-    `uniform` is the height all rows share, or None when `height(index)` must be asked of each.
-    A row's key is its identity: cursor and folds stay with it when the rows are made anew.
-    """
-
-    @property
-    def uniform(self) -> int | None: ...
-
-    def __len__(self) -> int: ...
-
-    def height(self, index: int) -> int: ...
-
-    def key(self, index: int) -> Hashable: ...
-
-    def index_of(self, key: Hashable) -> int | None: ...
-
-    def foldable(self, index: int) -> bool: ...
-
-    def lines(self, index: int, width: int) -> Sequence[Line]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RowView:
-    """How a person looks at the rows: what is folded, and the filter typed."""
-
-    folded: frozenset[Hashable] = frozenset()
-    query: str = ""
-
-
-class NoRows:
-    """No rows at all."""
-
-    uniform = 1
-
-    def __len__(self) -> int:
-        return 0
-
-    def height(self, index: int) -> int:
-        return 1
-
-    def key(self, index: int) -> Hashable:
-        raise IndexError(index)
-
-    def index_of(self, key: Hashable) -> int | None:
-        return None
-
-    def foldable(self, index: int) -> bool:
-        return False
-
-    def lines(self, index: int, width: int) -> Sequence[Line]:
-        return ()
-
-
-RowSource = Callable[[RowView], Rows]
+__all__ = ["RowList"]
 
 
 def _tops(rows: Rows) -> Sequence[int]:
@@ -289,14 +228,15 @@ class RowList(ScrollView, can_focus=True):
         base = self.rich_style
         if flag:
             base += self.get_component_rich_style(f"rowlist--{flag}")
-        if self.marked is not None and self._rows.key(row) == self.marked:
-            base += Style(bold=True)
         edge_sign = self.sign if flag == "cursor" else " "
         edge = Segment(edge_sign, base + self._tone("gutter"))
         lines = self._rows.lines(row, max(0, width - cell_len(edge_sign)))
         height = self._tops[row + 1] - self._tops[row]
         shown = [*lines, *[()] * (height - len(lines))][:height]
-        return [self._paint_line(edge, line, width, base) for line in shown]
+        strips = [self._paint_line(edge, line, width, base) for line in shown]
+        if strips and self.marked is not None and self._rows.key(row) == self.marked:
+            strips[0] = strips[0].apply_style(Style(bold=True))
+        return strips
 
     def _paint_line(self, edge: Segment, line: Line, width: int, base: Style) -> Strip:
         segments = [edge]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.fuzzy import Matcher
 
 from engine.config.schema import Config
@@ -16,7 +18,8 @@ from tui.glyphs import UNICODE, Glyphs
 from tui.naming import agent_name, channel_tag, channel_title, is_stored, session_name
 from tui.tracker import Status, Tracker
 from tui.widgets.gauge import level
-from tui.widgets.rowlist import Line, RowList, RowView, Span
+from tui.widgets.rowlist import RowList
+from tui.widgets.rows import Line, RowView, Span
 
 __all__ = ["TWO_LINES", "SessionList", "SessionRows"]
 
@@ -179,6 +182,13 @@ class SessionList(RowList):
     """
 
     BINDING_GROUP_TITLE = "Sessions"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open", id="list.select", tooltip="Open, and write"),
+        Binding("slash", "screen.filter", "Filter", id="sessions.filter", key_display="/"),
+        Binding("n", "screen.new_chat", "New", id="sessions.new", tooltip="A new chat of yours"),
+        Binding("m", "screen.model", "Model", id="sessions.model", tooltip="Of the open session"),
+        Binding("i", "screen.pane('inspector')", "Inspector", id="sessions.inspector"),
+    ]
 
     def __init__(self, tracker: Tracker, *, id: str | None = None):  # noqa: A002
         super().__init__(empty="No sessions yet", id=id)
