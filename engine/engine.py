@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from engine.agents.commands import parse_command, run_command, waits_its_turn
 from engine.agents.desk import OrderDesk, model_in_force
+from engine.agents.intake import check_text, make_order, workspace_of
 from engine.agents.lanes import Lanes
 from engine.agents.order import Order, Receipt, Setup, TurnResult
-from engine.agents.origin import envelope_of, principal_of
+from engine.agents.origin import envelope_of
 from engine.agents.pool import LiveSession, SessionPool
 from engine.agents.turn import Kitchen, in_thread, prepare, run_turn
 from engine.agents.views import (
@@ -36,13 +36,13 @@ from engine.config.schema import Config
 from engine.context.tokens import estimate_text
 from engine.context.window import Window, build_window
 from engine.disk import Disk, ensure_dir, explain
-from engine.errors import BranchlineError, InputRefused, Problem, SessionNotFound
+from engine.errors import BranchlineError, Problem
 from engine.events import Event, Noticed, TurnEnded, TurnQueued
 from engine.hub import Hub
 from engine.models.door import ModelDoor
 from engine.models.registry import ModelRegistry
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.routing.keys import agent_of, canonical_key, split_key
+from engine.routing.keys import canonical_key
 from engine.routing.router import Route, Router
 from engine.sessions.store import Store
 
@@ -60,9 +60,6 @@ __all__ = [
     "SessionView",
     "TurnResult",
 ]
-
-MESSAGE_LIMIT = 1 << 20
-"""Bytes of a message that comes in (SPEC §15)."""
 
 SETTLE_SECONDS = 1.0
 """How long the index may lag behind the transcripts."""
@@ -111,10 +108,19 @@ class Engine:
         environ: Mapping[str, str] | None = None,
         disk: Disk | None = None,
         clock: Clock | None = None,
+        paced: bool = True,
     ) -> AsyncIterator[Engine]:
         """Open a state dir (made if missing) for as long as the `async with` lasts.
 
         On leaving, running turns are stopped; what they had written is kept.
+
+        Args:
+            state_dir: where everything is.
+            config_path: the config; by default as engine.config.paths finds it.
+            environ: environment variables; by default the process's own.
+            disk: the door to files.
+            clock: the door to time.
+            paced: whether the offline model takes its time, so that a person sees it write.
 
         Raises:
             ConfigError: the config cannot be used; nothing was opened.
@@ -125,7 +131,7 @@ class Engine:
         disk, clock = disk or Disk(), clock or SystemClock()
         env = dict(os.environ if environ is None else environ)
         path = config_path or find_config(None, state_dir, env)
-        first_run, setup = await in_thread(_prepare, disk, clock, state_dir, path, env)
+        first_run, setup = await in_thread(_prepare, disk, clock, state_dir, path, env, paced)
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
             engine = cls(state_dir, setup, disk=disk, clock=clock, tasks=tasks, first_run=first_run)
@@ -186,7 +192,7 @@ class Engine:
         """
         import anyio
 
-        _check_text(envelope.text)
+        check_text(envelope.text)
         order = self._order(envelope, session_key, model)
         receipt = Receipt(order, anyio.CancelScope())
         ahead = len(self._receipts.setdefault(order.session_key, []))
@@ -196,23 +202,11 @@ class Engine:
         self._tasks.start_soon(self._carry_out, receipt)
         return receipt
 
-    def _order(self, envelope: Envelope, session_key: str | None, model: str | None) -> Order:
-        route = None if session_key is not None else self.route(envelope)
-        key = route.session_key if route else canonical_key(session_key or "")
-        if route is None and split_key(key) is None:
-            raise SessionNotFound(
-                f"{key!r} is no session key",
-                remedy="Keys begin with agent:<agent id>:; `branchline sessions list` shows them",
-            )
-        return Order(
-            turn_id=uuid.uuid4().hex,
-            envelope=_stamped(envelope, self._clock.now()),
-            session_key=key,
-            agent_id=route.agent_id if route else agent_of(key),
-            principal=principal_of(envelope),
-            setup=self.setup,
-            route=route,
-            model=model,
+    def _order(
+        self, envelope: Envelope, session_key: str | None = None, model: str | None = None
+    ) -> Order:
+        return make_order(
+            self.setup, envelope, now=self._clock.now(), session_key=session_key, model=model
         )
 
     async def _carry_out(self, receipt: Receipt) -> None:
@@ -289,7 +283,7 @@ class Engine:
     def _view(self, session_key: str) -> SessionView:
         with self._pool.using(session_key) as live:
             envelope = envelope_of(live.record.origin) or Envelope(OPERATOR_CHANNEL)
-            order = self._order(envelope, live.record.key, None)
+            order = self._order(envelope, live.key)
             prepared = prepare(order, live, self._kitchen)
             prompt = estimate_text(prepared.request.system)
             running = live.running
@@ -352,7 +346,7 @@ class Engine:
             ModelNotFound: nothing goes by that name.
             SessionBusy, StoreError: it could not be stored.
         """
-        order = self._order(Envelope(OPERATOR_CHANNEL), session_key, None)
+        order = self._order(Envelope(OPERATOR_CHANNEL), session_key)
         desk = OrderDesk(order, self._kitchen, self.view, self.cancel)
         async with self._lanes.turn(order.session_key):
             await desk.override_model(order.session_key, model)
@@ -367,14 +361,7 @@ class Engine:
         self._hub.publish(Noticed(problem))
 
     def _workspace(self, order: Order) -> Path:
-        """An agent's folder: its own, else the defaults', else one below the state dir."""
-        agents = self.config.agents
-        own = next((one.workspace for one in agents.list if one.id == order.agent_id), None)
-        named = own or agents.defaults.workspace
-        if named:
-            return Path(named).expanduser()
-        default = "workspace" if order.agent_id == "main" else f"workspace-{order.agent_id}"
-        return self.state_dir / default
+        return workspace_of(order.setup.config, self.state_dir, order.agent_id)
 
     async def _settle_now_and_then(self) -> None:
         while True:
@@ -387,7 +374,12 @@ class Engine:
 
 
 def _prepare(
-    disk: Disk, clock: Clock, state_dir: Path, path: Path, environ: Mapping[str, str]
+    disk: Disk,
+    clock: Clock,
+    state_dir: Path,
+    path: Path,
+    environ: Mapping[str, str],
+    paced: bool,
 ) -> tuple[bool, Setup]:
     try:
         ensure_dir(disk, state_dir / "agents")
@@ -395,23 +387,6 @@ def _prepare(
     except OSError as error:
         raise explain(error, "could not set up the state directory") from error
     snapshot = Snapshot.first(load_config(disk, path, environ))
-    registry = ModelRegistry(snapshot.config, environ)
+    registry = ModelRegistry(snapshot.config, environ, paced=paced)
     setup = Setup(snapshot, Router(snapshot.config), registry, ModelDoor(registry, clock))
     return first_run, setup
-
-
-def _check_text(text: str) -> None:
-    if not text.strip():
-        raise InputRefused("the message is empty")
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MESSAGE_LIMIT:
-        raise InputRefused(
-            f"the message has {size:,} bytes; {MESSAGE_LIMIT:,} are the most",
-            remedy="Send it in parts, or put it into a file of the workspace",
-        )
-
-
-def _stamped(envelope: Envelope, now: int) -> Envelope:
-    from dataclasses import replace
-
-    return envelope if envelope.timestamp else replace(envelope, timestamp=now)

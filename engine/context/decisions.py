@@ -40,38 +40,52 @@ def no_message_reason(type_: str) -> str | None:
     return _SILENT.get(type_, "an entry of a kind unknown here: kept in the file, not sent")
 
 
+def _out(node: Node, reason: str) -> Decision:
+    return Decision(node.id, node.type, False, 0, no_message_reason(node.type) or reason)
+
+
 class Decisions(Sequence[Decision]):
     """The decisions of a path, root first.
 
-    Those for what lies behind the compaction are made when somebody looks at them (`len`,
-    iteration, a positive index); negative indices and `recent` never touch them.
+    Those for what lies behind the compaction or a history limit are made when somebody looks at
+    them (`len`, iteration, a positive index); negative indices and `recent` never touch them.
 
     Args:
         recent: decisions for the entries from the cut to the leaf.
         tree: where the rest is walked.
         behind: the entry just before the first of `recent`; None when there is none.
-        reason: why the messages behind are out.
+        known: decisions behind that are made already: for summaries, which stay in.
+        zones: why messages behind are out, newest zone first: (id of its oldest entry, reason);
+            the last zone goes to the root.
     """
 
-    __slots__ = ("_all", "_behind", "_reason", "_tree", "recent")
+    __slots__ = ("_all", "_behind", "_known", "_tree", "_zones", "recent")
 
     def __init__(
-        self, recent: Iterable[Decision], tree: Tree | None, behind: str | None, reason: str
+        self,
+        recent: Iterable[Decision],
+        tree: Tree,
+        behind: str | None,
+        known: Iterable[Decision],
+        zones: Sequence[tuple[str | None, str]],
     ):
         self.recent = tuple(recent)
-        self._tree, self._behind, self._reason = tree, behind, reason
+        self._tree, self._behind, self._zones = tree, behind, tuple(zones)
+        self._known = {decision.entry_id: decision for decision in known}
         self._all: tuple[Decision, ...] | None = None
 
     def _full(self) -> tuple[Decision, ...]:
         if self._all is None:
-            walked = self._tree.up(self._behind) if self._tree and self._behind else ()
-            behind = [self._out(node) for node in walked]
-            self._all = (*reversed(behind), *self.recent)
+            self._all = (*reversed(list(self._walk())), *self.recent)
         return self._all
 
-    def _out(self, node: Node) -> Decision:
-        reason = no_message_reason(node.type) or self._reason
-        return Decision(node.id, node.type, False, 0, reason)
+    def _walk(self) -> Iterator[Decision]:
+        zones = iter(self._zones)
+        last, reason = next(zones)
+        for node in self._tree.up(self._behind):
+            yield self._known.get(node.id) or _out(node, reason)
+            if node.id == last:
+                last, reason = next(zones, (None, reason))
 
     def __len__(self) -> int:
         return len(self._full())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.errors import Problem
@@ -18,13 +18,16 @@ class Stretch:
     """The part of a path that may be in the window.
 
     Attributes:
-        nodes: root → leaf, from the first kept entry on, the compaction among them.
+        nodes: from the leaf back to the first kept entry, the compaction among them. Without a
+            compaction this is the walk to the root itself, which is good for one reading.
+        oldest: id of the last of `nodes`; None without a compaction.
         compaction: the latest compaction of the path.
         behind: the entry just before the first of `nodes`; None when there is none.
         reason: why the messages behind are out.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: Iterable[Node]
+    oldest: str | None = None
     compaction: Entry | None = None
     behind: str | None = None
     reason: str = ""
@@ -37,7 +40,7 @@ def stretch_of(tree: Tree, leaf: str | None) -> Stretch:
     compaction_id = tree.nearest(leaf, "compaction")
     walk = tree.up(leaf)
     if compaction_id is None:
-        return Stretch(tuple(reversed([*walk])))
+        return Stretch(walk)
     after = _until(walk, compaction_id)
     entry = tree.entry(compaction_id)
     first = entry.data.get("firstKeptEntryId")
@@ -52,9 +55,9 @@ def stretch_of(tree: Tree, leaf: str | None) -> Stretch:
         kept = []
         if first and entry.parent_id is not None:
             problems = (_lost_kept(compaction_id, first),)
-    nodes = (*reversed(kept), *reversed(after))
+    nodes = (*after, *kept)
     reason = f"folded into the summary of compaction {shown(compaction_id)}"
-    return Stretch(nodes, entry, behind.id if behind else None, reason, problems)
+    return Stretch(nodes, nodes[-1].id, entry, behind.id if behind else None, reason, problems)
 
 
 def _until(walk: Iterator[Node], last: str) -> list[Node]:

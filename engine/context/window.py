@@ -135,7 +135,7 @@ def build_window(tree: Tree, leaf: str | None, settings: WindowSettings = UNLIMI
     return Window(
         leaf,
         messages,
-        Decisions(build.decisions(messages), tree, stretch.behind, stretch.reason),
+        build.decisions(),
         tokens,
         _model(tree, leaf),
         _thinking(tree, leaf),
@@ -145,61 +145,112 @@ def build_window(tree: Tree, leaf: str | None, settings: WindowSettings = UNLIMI
 
 
 class _Build:
-    """One window in the making: reads bodies as they are needed and notes a reason for each.
+    """One window in the making, from the newest entry back.
 
     Attributes:
-        made: the message of each candidate read so far, None where it gives none.
+        recent: nodes up to where a limit cuts, newest first.
+        rest: what is behind that cut, first its newest node.
+        summaries: nodes of the rest that stay in all the same, newest first.
+        made: the message of each node read so far, None where it gives none.
         out: why entries are out.
         notes: what is to say of entries that are in, beyond the usual.
+        full: whether a limit is used up.
     """
 
     def __init__(self, tree: Tree, settings: WindowSettings, stretch: Stretch):
         self.tree = tree
         self.settings = settings
         self.stretch = stretch
-        self.cut = 0
+        self.recent: list[Node] = []
+        self.behind: str | None = stretch.behind
+        self.limit_reason = ""
+        self.summaries: list[Node] = []
         self.edits: dict[str, tuple[object, str]] = {}
         self.made: dict[str, WindowMessage | None] = {}
         self.out: dict[str, str] = {}
         self.notes: dict[str, str] = {}
-        self.candidates: list[Node] = []
+        self.count = self.tokens = 0
+        self.full = False
 
     def run(self) -> None:
-        """Decide about every node of the stretch."""
-        for node in self.stretch.nodes:
-            if self._is_summary(node):
-                continue
-            reason = no_message_reason(node.type)
-            if reason is None:
-                self.candidates.append(node)
-                continue
+        """Decide about every node of the stretch that must be looked at."""
+        rest = self._take(iter(self.stretch.nodes))
+        first = next(rest, None)
+        if first is None:
+            return
+        self.behind = first.id
+        for node in chain((first,), rest):
+            if node.type in _LOOKED_AT and not self._silent(node):
+                self.summaries.append(node)
+                if self.make(node) is not None:
+                    self.notes[node.id] = "a summary: no history limit drops it"
+        self._drop_lone_results()
+
+    def _take(self, walk: Iterator[Node]) -> Iterator[Node]:
+        """Go back while the limits allow, and return what is left.
+
+        The current turn (the newest user message and all that follows) is never cut: limits are
+        about history, and a tool loop that loses its own steps would never end. Without any user
+        message the limits hold from the end.
+        """
+        limits = self.settings.limits
+        turns, turn_at, full_at = 0, 0, None
+        for node in walk:
+            place = len(self.recent)
+            if not self._silent(node) and node.type != "branch_summary":
+                user = node.type == "message" and node.role == "user"
+                if user and 0 < limits.turns <= turns:
+                    return self._cut(turn_at + 1, limits.turns_name, node, walk)
+                if self._over(node):
+                    if turns:
+                        return self._cut(place, limits.name, node, walk)
+                    full_at = place if full_at is None else full_at
+                if user:
+                    turns, turn_at = turns + 1, place
+            self.recent.append(node)
+        if full_at is not None and not turns:
+            return self._cut(full_at, limits.name)
+        return iter(())
+
+    def _cut(self, place: int, name: str, *after: Any) -> Iterator[Node]:
+        """End the window before `recent[place]`; `after` is a node and the walk behind it."""
+        cut, self.recent = self.recent[place:], self.recent[:place]
+        self.limit_reason = f"older than the history limit allows ({name})"
+        return chain(cut, after[:1], *after[1:])
+
+    def _over(self, node: Node) -> bool:
+        """Count a node in; whether it is more than maxMessages and maxTokens allow."""
+        limits = self.settings.limits
+        if limits.max_messages < 1 and limits.max_tokens < 1:
+            return False
+        self.full = self.full or 0 < limits.max_messages <= self.count
+        message = None if self.full else self.make(node)
+        if message is not None:
+            self.count, self.tokens = self.count + 1, self.tokens + message.tokens
+            self.full = 0 < limits.max_tokens < self.tokens
+        return self.full
+
+    def _silent(self, node: Node) -> bool:
+        """Whether the node's place gives no message of its own (the compaction's is made apart);
+        corrections are noted for what they correct, which lies further back."""
+        if self._is_summary(node):
+            return True
+        reason = no_message_reason(node.type)
+        if node.type == "context_edit":
+            data = self.tree.entry(node.id).data
+            target = data.get("targetId")
+            if isinstance(target, str):
+                self.edits.setdefault(target, (data.get("replacement"), node.id))
+        elif node.id in self.edits and not isinstance(self.edits[node.id][0], dict):
+            # reference: a replacement of null takes the entry out
+            reason = f"left out by the correction {shown(self.edits[node.id][1])}"
+        if reason is not None:
             self.out[node.id] = reason
-            if node.type == "context_edit":
-                self._note_edit(node)
-        self.candidates = [node for node in self.candidates if not self._removed(node)]
-        self.cut = self._limit() if self.settings.limits.any else 0
-        for node in self.candidates[self.cut :]:
-            self.make(node)
-        if self.cut:
-            self._drop_lone_results()
+        return reason is not None
 
     def _is_summary(self, node: Node) -> bool:
         compaction = self.stretch.compaction
         return compaction is not None and node.id == compaction.id
-
-    def _note_edit(self, node: Node) -> None:
-        data = self.tree.entry(node.id).data
-        target = data.get("targetId")
-        if isinstance(target, str):
-            self.edits[target] = (data.get("replacement"), node.id)
-
-    def _removed(self, node: Node) -> bool:
-        """Whether a correction takes the entry out (reference: a replacement of null)."""
-        replacement, edit_id = self.edits.get(node.id, ({}, ""))
-        if isinstance(replacement, dict):
-            return False
-        self.out[node.id] = f"left out by the correction {shown(edit_id)}"
-        return True
 
     def make(self, node: Node) -> WindowMessage | None:
         """The message of a node, read once; None (with a reason) when it gives none."""
@@ -219,59 +270,19 @@ class _Build:
         if reason is not None:
             self.out[node.id] = reason
             return None
-        tokens = self._tokens(entry, role, content)
-        return WindowMessage(role, content, node.id, tokens, entry.data)
+        return self._message(entry, role, content)
 
-    def _tokens(self, entry: Entry, role: str, content: object) -> int:
+    def _message(self, entry: Entry, role: str, content: object) -> WindowMessage:
         field_name = "summary" if role in SUMMARIES else "content"
-        message = {**entry.message, "role": role, field_name: content}
-        return self.settings.calibration.apply(self.settings.estimate(message))
-
-    def _limit(self) -> int:
-        """The index of the first candidate that the limits keep.
-
-        The current turn (the newest user message and all that follows) is never cut: limits are
-        about history, and a tool loop that loses its own steps would never end. Branch summaries
-        before the cut stay.
-        """
-        limits = self.settings.limits
-        roles = [node.role if node.type == "message" else None for node in self.candidates]
-        start = limit_turns(roles, limits.turns)
-        turn = next((i for i in range(len(roles) - 1, -1, -1) if roles[i] == "user"), len(roles))
-        cut = self._fit(start, turn)
-        name = limits.turns_name if cut == start else limits.name
-        for node in self.candidates[:cut]:
-            if node.type != "branch_summary":
-                self.out[node.id] = f"older than the history limit allows ({name})"
-            elif self.make(node) is not None:
-                self.notes[node.id] = "a summary: no history limit drops it"
-        return cut
-
-    def _fit(self, start: int, turn: int) -> int:
-        """Go back from the newest message while maxMessages and maxTokens allow."""
-        limits = self.settings.limits
-        if limits.max_messages < 1 and limits.max_tokens < 1:
-            return start
-        count = tokens = 0
-        for index in range(len(self.candidates) - 1, start - 1, -1):
-            node = self.candidates[index]
-            if node.type == "branch_summary":
-                continue
-            if index < turn and 0 < limits.max_messages <= count:
-                return index + 1
-            message = self.make(node)
-            if message is None:
-                continue
-            count, tokens = count + 1, tokens + message.tokens
-            if index < turn and 0 < limits.max_tokens < tokens:
-                return index + 1
-        return start
+        weighed = {**entry.message, "role": role, field_name: content}
+        tokens = self.settings.calibration.apply(self.settings.estimate(weighed))
+        return WindowMessage(role, content, entry.id, tokens, entry.data)
 
     def _drop_lone_results(self) -> None:
         """Take out results whose calls the limit cut off: neither goes without the other."""
         calls: set[str | None] = set()
-        for node in self.candidates[self.cut :]:
-            message = self.made[node.id]
+        for node in reversed(self.recent):
+            message = self.message(node)
             if message is None:
                 continue
             calls.update(call.get("id") for call in message.tool_calls)
@@ -281,60 +292,37 @@ class _Build:
     def message(self, node: Node) -> WindowMessage | None:
         """The message that a node has in the window, if it is in."""
         if self._is_summary(node) and self.stretch.compaction is not None:
-            entry = self.stretch.compaction
-            role, summary = _role_and_content(entry)
-            tokens = self._tokens(entry, role, summary)
-            return WindowMessage(role, summary, entry.id, tokens, entry.data)
-        return self.made.get(node.id) if node.id not in self.out else None
+            if node.id not in self.made:
+                entry = self.stretch.compaction
+                self.made[node.id] = self._message(entry, *_role_and_content(entry))
+            return self.made[node.id]
+        return None if node.id in self.out else self.make(node)
 
     def messages(self) -> tuple[WindowMessage, ...]:
         """The messages in the order the model reads them: the summary first, then the path's."""
-        found = [message for node in self.stretch.nodes if (message := self.message(node))]
-        found.sort(key=lambda message: message.role != "compactionSummary")
+        nodes = chain(reversed(self.summaries), reversed(self.recent))
+        found = [message for node in nodes if (message := self.message(node))]
+        if self.stretch.compaction is not None:
+            summary = self._message(self.stretch.compaction, *_role_and_content(self.stretch.compaction))
+            found = [summary, *(message for message in found if message.entry_id != summary.entry_id)]
         return tuple(found)
 
-    def decisions(self, messages: tuple[WindowMessage, ...]) -> list[Decision]:
-        """A decision for each node of the stretch, in path order."""
-        tokens = {message.entry_id: message.tokens for message in messages}
-        return [
-            Decision(node.id, node.type, True, tokens[node.id], self._reason_in(node))
-            if node.id in tokens
-            else Decision(node.id, node.type, False, 0, self.out[node.id])
-            for node in self.stretch.nodes
-        ]
+    def decisions(self) -> Decisions:
+        """A decision for each node of the path: those behind are made when asked for."""
+        zones: list[tuple[str | None, str]] = [(None, self.stretch.reason)]
+        if self.limit_reason:
+            zones.insert(0, (self.stretch.oldest, self.limit_reason))
+        known = [self._decision(node) for node in self.summaries]
+        if self.stretch.compaction is not None:
+            known.append(self._summary_decision())
+        recent = [self._decision(node) for node in reversed(self.recent)]
+        return Decisions(recent, self.tree, self.behind, known, zones)
 
-    def _reason_in(self, node: Node) -> str:
-        if self._is_summary(node):
-            return "the summary of what was folded before it"
-        if node.id in self.notes:
-            return self.notes[node.id]
-        if node.type == "branch_summary":
-            return "the summary of a branch that was left"
-        if self.stretch.compaction is None:
-            return "on the path"
-        return "on the path, not folded"
-
-    def with_usage(self, messages: tuple[WindowMessage, ...]) -> int:
-        """The weight of the next request: the newest usage that still covers what is before it,
-        and the estimate of what came after; else the estimate of everything.
-
-        Usage from before the compaction, before a correction, or from a longer history than the
-        limits now let in says nothing about this window.
-        """
-        later = 0
-        for node in reversed(self.stretch.nodes) if not self.cut else ():
-            if self._is_summary(node) or node.type == "context_edit":
-                break
-            message = self.message(node)
-            if message is None:
-                continue
-            reported = _reported(message)
-            if reported:
-                return reported + later
-            later += message.tokens
-        return sum(message.tokens for message in messages)
-
-
+    def _decision(self, node: Node) -> Decision:
+        message = self.message(node)
+        if message is None:
+            return Decision(node.id, node.type, False, 0, self.out[node.id])
+        return Decision(node.id, node.type, True, message.tokens, self._reason_in(node))
 def _role_and_content(entry: Entry) -> tuple[str, Any]:
     match entry.type:
         case "compaction":

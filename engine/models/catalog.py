@@ -116,7 +116,10 @@ def _size(entry: Mapping[str, Any], *names: str) -> int | None:
 async def _shown(endpoint: Endpoint, model: FoundModel) -> FoundModel:
     """Ollama lists no sizes; `/api/show` has them as `<architecture>.context_length`."""
     headers = ollama.build_headers(endpoint)
-    shown = await post_json(endpoint, "/api/show", {"model": model.id}, headers=headers)
+    try:
+        shown = await post_json(endpoint, "/api/show", {"model": model.id}, headers=headers)
+    except ModelError:  # servers that imitate Ollama need not have it
+        return model
     details = as_map(as_map(shown).get("model_info"))
     sizes = (size for name, size in details.items() if name.endswith(".context_length"))
     window = next((size for size in sizes if isinstance(size, int)), None)

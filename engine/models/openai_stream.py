@@ -104,7 +104,7 @@ class OpenAIDecoder:
         self._model = as_text(chunk.get("model")) or self._model
         self._count(chunk.get("usage"))
         for choice in as_list(chunk.get("choices")):
-            if isinstance(choice, Mapping) and choice.get("index") in {0, None}:
+            if isinstance(choice, Mapping) and choice.get("index") in (0, None):
                 yield from self._choice(choice)
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[StreamEvent]:

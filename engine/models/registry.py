@@ -55,9 +55,11 @@ class ModelRegistry:
     Args:
         config: the snapshot.
         environ: environment variables; the config's `env` adds to them without overriding.
+        paced: whether the offline model takes its time, so that a person sees it write.
     """
 
-    def __init__(self, config: Config, environ: Mapping[str, str]):
+    def __init__(self, config: Config, environ: Mapping[str, str], *, paced: bool = True):
+        self._paced = paced
         self._config = config
         self._environ: Mapping[str, str] = {**config.env, **environ}
         self._aliases = _aliases(config)
@@ -138,7 +140,7 @@ class ModelRegistry:
         info = self.info(text)
         provider = self._providers.get(info.ref)
         if provider is None:
-            provider = _adapter(self.endpoint(info.provider), info)
+            provider = _adapter(self.endpoint(info.provider), info, paced=self._paced)
             self._providers[info.ref] = provider
         return provider, info
 
@@ -324,7 +326,7 @@ def offline_window(model: str) -> int:
     return int(match[1]) * 1000 if match and match[1] else LOCAL_WINDOW
 
 
-def _adapter(endpoint: Endpoint, info: ModelInfo) -> Provider:
+def _adapter(endpoint: Endpoint, info: ModelInfo, *, paced: bool) -> Provider:
     if endpoint.api == "anthropic-messages":
         from engine.models.anthropic import AnthropicProvider
 
@@ -339,4 +341,10 @@ def _adapter(endpoint: Endpoint, info: ModelInfo) -> Provider:
         return OpenAIProvider(endpoint, info)
     from engine.models.offline import OfflineProvider
 
-    return OfflineProvider()
+    return OfflineProvider() if paced else OfflineProvider(sleep=_at_once)
+
+
+async def _at_once(seconds: float) -> None:
+    import anyio.lowlevel
+
+    await anyio.lowlevel.checkpoint()

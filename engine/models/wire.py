@@ -103,7 +103,7 @@ def cut_short(endpoint: Endpoint) -> ModelError:
     return ModelError(
         f"the answer of {endpoint.provider} broke off",
         kind="connection",
-        remedy=remedy_for("connection", endpoint),
+        remedy="What had arrived is kept; ask again for the whole",
     )
 
 

@@ -70,7 +70,10 @@ def may_send(
     if policy is None:
         return SendDecision(True, "no session.sendPolicy")
     target = _Target(
-        token(channel) or token(known.channel) or token(known.last_channel) or _channel(session_key),
+        token(channel)
+        or token(known.channel)
+        or token(known.last_channel)
+        or _channel(session_key),
         chat_kind(chat_type or known.chat_type) or _kind(session_key),
         _spellings(session_key),
     )

@@ -62,11 +62,13 @@ class Tree:
         for index, data in enumerate(lines):
             node = make_node(data, index)
             if node is not None:
-                tree.add(node, data)
+                tree._add(node, data)
+        tree._settle()
         return tree
 
     def add(self, node: Node, data: Mapping[str, Any] | None = None) -> None:
-        """Take in the next entry of the file, in constant time.
+        """Take in the next entry of the file, in constant time; one pass over all nodes when its
+        id was there already or was waited for as a parent.
 
         Args:
             node: the entry's place; its nearest values are filled in here.
@@ -74,6 +76,7 @@ class Tree:
         """
         with self._lock:
             self._add(node, data)
+            self._settle()
 
     def _add(self, node: Node, data: Mapping[str, Any] | None = None) -> None:
         node_id, parent_id = node.id, node.parent_id
@@ -96,6 +99,7 @@ class Tree:
         """Take in many entries; as `add`, quicker where each is a message under the one before."""
         with self._lock:
             self._extend(fresh)
+            self._settle()
 
     def _extend(self, fresh: Iterable[Node]) -> None:
         nodes, last = self.nodes, None
@@ -182,10 +186,6 @@ class Tree:
         """Put the links right after entries that came out of order: one pass over all nodes."""
         if not self._unsettled:
             return
-        with self._lock:
-            self._resettle()
-
-    def _resettle(self) -> None:
         self._unsettled = False
         if self._doubles:
             ordered = sorted(self.nodes.values(), key=lambda node: node.offset)
@@ -242,7 +242,6 @@ class Tree:
     def problems(self) -> list[Problem]:
         """What is wrong with the links, for a person to see."""
         with self._lock:
-            self._settle()
             return self._problems()
 
     def _problems(self) -> list[Problem]:
@@ -286,7 +285,6 @@ class Tree:
         Raises:
             EntryNotFound: there is no such node.
         """
-        self._settle()
         found = self.nodes.get(entry_id)
         if found is None:
             raise EntryNotFound(f"there is no entry {_show(entry_id)} in this session")
@@ -294,7 +292,6 @@ class Tree:
 
     def up(self, leaf: str | None) -> Iterator[Node]:
         """From `leaf` to its root, `leaf` first; stops at a missing parent; safe on cycles."""
-        self._settle()
         nodes, cut = self.nodes, self._cut
         node = nodes.get(leaf) if leaf is not None else None
         while node is not None:
@@ -309,13 +306,11 @@ class Tree:
 
     def children(self, entry_id: str | None) -> tuple[str, ...]:
         """Ids of the children in file order; of the roots for None."""
-        self._settle()
         return tuple(self._index().get(entry_id, ()))
 
     def nearest(self, entry_id: str | None, kind: str) -> str | None:
         """The nearest node at or above `entry_id` of a kind, in constant time: `compaction`,
         `model` (a model_change or an assistant message), `thinking` (a thinking_level_change)."""
-        self._settle()
         node = self.nodes.get(entry_id) if entry_id is not None else None
         if node is None:
             return None

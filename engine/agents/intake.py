@@ -1,0 +1,82 @@
+"""Taking a message in: checked, stamped, routed; the order that a turn then carries out."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from engine.agents.order import Order, Setup
+from engine.agents.origin import principal_of
+from engine.config.schema import Config
+from engine.errors import InputRefused, SessionNotFound
+from engine.routing.envelope import Envelope
+from engine.routing.keys import agent_of, canonical_key, split_key
+from engine.text import safe_line
+
+__all__ = ["MESSAGE_LIMIT", "check_text", "make_order", "workspace_of"]
+
+MESSAGE_LIMIT = 1 << 20
+"""Bytes of a message that comes in (SPEC §15)."""
+
+
+def check_text(text: str) -> None:
+    """Refuse what is no message.
+
+    Raises:
+        InputRefused: empty or too large.
+    """
+    if not text.strip():
+        raise InputRefused("the message is empty")
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MESSAGE_LIMIT:
+        raise InputRefused(
+            f"the message has {size:,} bytes; {MESSAGE_LIMIT:,} are the most",
+            remedy="Send it in parts, or put it into a file of the workspace",
+        )
+
+
+def make_order(
+    setup: Setup,
+    envelope: Envelope,
+    *,
+    now: int,
+    session_key: str | None = None,
+    model: str | None = None,
+) -> Order:
+    """Route a message, or send it where its sender says.
+
+    Args:
+        now: ms since 1970, for envelopes without a time.
+        session_key: where it goes instead of where it would be routed.
+        model: a model for this turn only.
+
+    Raises:
+        SessionNotFound: `session_key` is no key.
+    """
+    route = None if session_key is not None else setup.router.route(envelope)
+    key = route.session_key if route else canonical_key(session_key or "")
+    if route is None and split_key(key) is None:
+        raise SessionNotFound(
+            f"{safe_line(key, limit=120)!r} is no session key",
+            remedy="Keys begin with agent:<agent id>:; `branchline sessions list` shows them",
+        )
+    return Order(
+        turn_id=uuid.uuid4().hex,
+        envelope=envelope if envelope.timestamp else replace(envelope, timestamp=now),
+        session_key=key,
+        agent_id=route.agent_id if route else agent_of(key),
+        principal=principal_of(envelope),
+        setup=setup,
+        route=route,
+        model=model,
+    )
+
+
+def workspace_of(config: Config, state_dir: Path, agent_id: str) -> Path:
+    """An agent's folder: its own, else the defaults', else one below the state dir."""
+    own = next((one.workspace for one in config.agents.list if one.id == agent_id), None)
+    named = own or config.agents.defaults.workspace
+    if named:
+        return Path(named).expanduser()
+    return state_dir / ("workspace" if agent_id == "main" else f"workspace-{agent_id}")
