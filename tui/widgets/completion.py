@@ -63,7 +63,9 @@ def complete(
         values = arguments.get(_full_name(name, commands), ())
         ranked = _ranked(rest, ((value, value) for value in values))
         return [Choice(safe_line(value), "", f"/{name} {value}") for value in ranked]
-    by_name = {spelt: one for one in commands for spelt in (one.name, *one.aliases)}
+    by_name = {one.name: one for one in commands}
+    if name:  # other names of a command help only those who begin to type one
+        by_name |= {spelt: one for one in commands for spelt in one.aliases}
     return [
         Choice(
             f"/{spelt} {by_name[spelt].args}".rstrip(),
@@ -111,10 +113,12 @@ class CompletionMenu(OptionList, can_focus=False):
         display: none;
         width: 1fr;
         height: auto;
-        max-height: 8;
+        max-height: 10;
         border: round $border-blurred;
         background: $surface;
         padding: 0 1;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
         scrollbar-size-vertical: 1;
         &.-open { display: block; }
     }
