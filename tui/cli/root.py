@@ -59,8 +59,8 @@ def cli(ctx: click.Context) -> int | None:
 def _tell_usage(error: click.ClickException) -> None:
     """Click's message, with the usage line and without raw control characters."""
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        hint = f"Try `{error.ctx.command_path} --help`."
-        warn(f"{error.format_message()} {hint}")
+        hint = f"Try `{error.ctx.command_path} --help`"
+        warn(f"{error.format_message().rstrip('.')}. {hint}")
     else:
         warn(error.format_message())
 
