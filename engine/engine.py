@@ -42,7 +42,7 @@ from engine.hub import Hub
 from engine.models.door import ModelDoor
 from engine.models.registry import ModelRegistry
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.routing.keys import canonical_key
+from engine.routing.keys import canonical_key, main_session_key, split_key
 from engine.routing.router import Route, Router
 from engine.sessions.store import Store
 
@@ -283,7 +283,8 @@ class Engine:
     def _view(self, session_key: str) -> SessionView:
         with self._pool.using(session_key) as live:
             envelope = envelope_of(live.record.origin) or Envelope(OPERATOR_CHANNEL)
-            order = self._order(envelope, live.key)
+            key = live.record.key if split_key(live.record.key) else main_session_key(None)
+            order = self._order(envelope, key)
             prepared = prepare(order, live, self._kitchen)
             prompt = estimate_text(prepared.request.system)
             running = live.running
