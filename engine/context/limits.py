@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.config.schema import Channel, Config
 
-__all__ = ["Limits", "limit_turns", "limits_for"]
+__all__ = ["Limits", "TurnCount", "limit_turns", "limits_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +81,38 @@ def _peer_limit(dms: Mapping[str, object], peer: str) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
+class TurnCount:
+    """Counts user turns while a path is read back from its newest message.
+
+    Attributes:
+        turns: user messages taken in so far.
+        start: place of the oldest of them: where the limit cuts once it is reached.
+    """
+
+    __slots__ = ("_limit", "start", "turns")
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self.turns = self.start = 0
+
+    def over(self, role: str | None, place: int) -> bool:
+        """Take in the next older message; whether it is of a turn too many (and so is out)."""
+        if role != "user":
+            return False
+        if 0 < self._limit <= self.turns:
+            return True
+        self.turns, self.start = self.turns + 1, place
+        return False
+
+
 def limit_turns(roles: Sequence[str | None], limit: int | None) -> int:
     """Where a turn limit cuts: the index of the first message it keeps.
 
     The last `limit` user messages and what follows each stay (reference: OpenClaw 2026.4.15,
     limitHistoryTurns); no limit, or one below 1, keeps everything.
     """
-    if limit is None or limit < 1:
-        return 0
-    turns, start = 0, len(roles)
+    count = TurnCount(limit or 0)
     for index in range(len(roles) - 1, -1, -1):
-        if roles[index] == "user":
-            turns += 1
-            if turns > limit:
-                return start
-            start = index
+        if count.over(roles[index], index):
+            return count.start
     return 0

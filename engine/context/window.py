@@ -7,12 +7,13 @@ latest compaction on the path counts, its summary comes first, then the entries 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from engine.context.decisions import Decision, Decisions, no_message_reason
-from engine.context.limits import Limits, limit_turns
+from engine.context.limits import Limits, TurnCount
 from engine.context.stretch import Stretch, note, shown, stretch_of
 from engine.context.tokens import Calibration, Estimator, estimate_message, usage_total
 from engine.errors import Problem
@@ -31,6 +32,10 @@ __all__ = [
 
 SUMMARIES = frozenset({"compactionSummary", "branchSummary"})
 """Roles that no limit ever drops."""
+
+_PINNED = frozenset({"compaction", "branch_summary"})
+_LOOKED_AT = _PINNED | {"context_edit"}
+"""Types of entries that matter behind a limit's cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,29 +199,27 @@ class _Build:
         message the limits hold from the end.
         """
         limits = self.settings.limits
-        turns, turn_at, full_at = 0, 0, None
+        count, full_at = TurnCount(limits.turns), None
         for node in walk:
-            place = len(self.recent)
-            if not self._silent(node) and node.type != "branch_summary":
-                user = node.type == "message" and node.role == "user"
-                if user and 0 < limits.turns <= turns:
-                    return self._cut(turn_at + 1, limits.turns_name, node, walk)
+            place, turn_whole = len(self.recent), count.turns > 0
+            if not self._silent(node) and node.type not in _PINNED:
+                role = node.role if node.type == "message" else None
+                if count.over(role, place):
+                    return self._cut(count.start + 1, limits.turns_name, chain((node,), walk))
                 if self._over(node):
-                    if turns:
-                        return self._cut(place, limits.name, node, walk)
+                    if turn_whole:
+                        return self._cut(place, limits.name, chain((node,), walk))
                     full_at = place if full_at is None else full_at
-                if user:
-                    turns, turn_at = turns + 1, place
             self.recent.append(node)
-        if full_at is not None and not turns:
-            return self._cut(full_at, limits.name)
+        if full_at is not None and not count.turns:
+            return self._cut(full_at, limits.name, ())
         return iter(())
 
-    def _cut(self, place: int, name: str, *after: Any) -> Iterator[Node]:
-        """End the window before `recent[place]`; `after` is a node and the walk behind it."""
+    def _cut(self, place: int, name: str, behind: Iterable[Node]) -> Iterator[Node]:
+        """End the window at `recent[place]`; returns what is out, with the walk behind it."""
         cut, self.recent = self.recent[place:], self.recent[:place]
         self.limit_reason = f"older than the history limit allows ({name})"
-        return chain(cut, after[:1], *after[1:])
+        return chain(cut, behind)
 
     def _over(self, node: Node) -> bool:
         """Count a node in; whether it is more than maxMessages and maxTokens allow."""
@@ -231,11 +234,9 @@ class _Build:
         return self.full
 
     def _silent(self, node: Node) -> bool:
-        """Whether the node's place gives no message of its own (the compaction's is made apart);
-        corrections are noted for what they correct, which lies further back."""
-        if self._is_summary(node):
-            return True
-        reason = no_message_reason(node.type)
+        """Whether the node gives no message, as far as its place tells; corrections are noted
+        for what they correct, which lies further back."""
+        reason = None if self._is_summary(node) else no_message_reason(node.type)
         if node.type == "context_edit":
             data = self.tree.entry(node.id).data
             target = data.get("targetId")
@@ -259,7 +260,8 @@ class _Build:
         return self.made[node.id]
 
     def _read(self, node: Node) -> WindowMessage | None:
-        entry = self.tree.entry(node.id)
+        known = self.stretch.compaction if self._is_summary(node) else None
+        entry = known or self.tree.entry(node.id)
         role, content = _role_and_content(entry)
         if node.id in self.edits:
             replacement, edit_id = self.edits[node.id]
@@ -270,9 +272,6 @@ class _Build:
         if reason is not None:
             self.out[node.id] = reason
             return None
-        return self._message(entry, role, content)
-
-    def _message(self, entry: Entry, role: str, content: object) -> WindowMessage:
         field_name = "summary" if role in SUMMARIES else "content"
         weighed = {**entry.message, "role": role, field_name: content}
         tokens = self.settings.calibration.apply(self.settings.estimate(weighed))
@@ -291,20 +290,13 @@ class _Build:
 
     def message(self, node: Node) -> WindowMessage | None:
         """The message that a node has in the window, if it is in."""
-        if self._is_summary(node) and self.stretch.compaction is not None:
-            if node.id not in self.made:
-                entry = self.stretch.compaction
-                self.made[node.id] = self._message(entry, *_role_and_content(entry))
-            return self.made[node.id]
         return None if node.id in self.out else self.make(node)
 
     def messages(self) -> tuple[WindowMessage, ...]:
         """The messages in the order the model reads them: the summary first, then the path's."""
         nodes = chain(reversed(self.summaries), reversed(self.recent))
         found = [message for node in nodes if (message := self.message(node))]
-        if self.stretch.compaction is not None:
-            summary = self._message(self.stretch.compaction, *_role_and_content(self.stretch.compaction))
-            found = [summary, *(message for message in found if message.entry_id != summary.entry_id)]
+        found.sort(key=lambda message: message.role != "compactionSummary")
         return tuple(found)
 
     def decisions(self) -> Decisions:
@@ -312,10 +304,8 @@ class _Build:
         zones: list[tuple[str | None, str]] = [(None, self.stretch.reason)]
         if self.limit_reason:
             zones.insert(0, (self.stretch.oldest, self.limit_reason))
-        known = [self._decision(node) for node in self.summaries]
-        if self.stretch.compaction is not None:
-            known.append(self._summary_decision())
         recent = [self._decision(node) for node in reversed(self.recent)]
+        known = [self._decision(node) for node in self.summaries]
         return Decisions(recent, self.tree, self.behind, known, zones)
 
     def _decision(self, node: Node) -> Decision:
@@ -323,6 +313,37 @@ class _Build:
         if message is None:
             return Decision(node.id, node.type, False, 0, self.out[node.id])
         return Decision(node.id, node.type, True, message.tokens, self._reason_in(node))
+
+    def _reason_in(self, node: Node) -> str:
+        if self._is_summary(node):
+            return "the summary of what was folded before it"
+        if node.id in self.notes:
+            return self.notes[node.id]
+        if node.type == "branch_summary":
+            return "the summary of a branch that was left"
+        return "on the path" if self.stretch.compaction is None else "on the path, not folded"
+
+    def with_usage(self, messages: tuple[WindowMessage, ...]) -> int:
+        """The weight of the next request: the newest usage that still covers what is before it,
+        and the estimate of what came after; else the estimate of everything.
+
+        Usage from before the compaction, before a correction, or from a longer history than the
+        limits now let in says nothing about this window.
+        """
+        later = 0
+        for node in self.recent if not self.limit_reason else ():
+            if self._is_summary(node) or node.type == "context_edit":
+                break
+            message = self.message(node)
+            if message is None:
+                continue
+            reported = _reported(message)
+            if reported:
+                return reported + later
+            later += message.tokens
+        return sum(message.tokens for message in messages)
+
+
 def _role_and_content(entry: Entry) -> tuple[str, Any]:
     match entry.type:
         case "compaction":

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.context.limits import Limits
+from engine.context.window import UNLIMITED, Window, WindowSettings, build_window
+from engine.sessions.transcript import Transcript
+
+SMALL, LARGE = 1_000, 100_000
+KEPT = 40
+ROUNDS = 15
+WORDS = "the train to the north leaves at nine and the soup was better than expected "
+
+
+def lines(count: int, *, compaction: bool) -> Iterator[dict[str, Any]]:
+    yield {"type": "session", "version": 3, "id": "bench", "timestamp": "", "cwd": "/"}
+    parent: str | None = None
+    for number in range(count):
+        name = f"{number:08x}"
+        line = {"id": name, "parentId": parent, "timestamp": "2026-01-01T00:00:00.000Z"}
+        if compaction and number == count - KEPT // 2:
+            first = f"{count - KEPT:08x}"
+            line |= {"type": "compaction", "summary": WORDS * 20, "firstKeptEntryId": first}
+        elif number % 2:
+            content = [{"type": "text", "text": WORDS * 4}]
+            message = {"role": "assistant", "content": content, "provider": "p", "model": "m"}
+            line |= {"type": "message", "message": message}
+        else:
+            line |= {"type": "message", "message": {"role": "user", "content": WORDS}}
+        yield line
+        parent = name
+
+
+def transcript(folder: Path, count: int, *, compaction: bool) -> Transcript:
+    path = folder / f"{count}-{compaction}.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines(count, compaction=compaction))
+    return Transcript.open(path)
+
+
+def milliseconds(work: Callable[[], Window]) -> float:
+    best = float("inf")
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best * 1000
+
+
+def window_of(found: Transcript, settings: WindowSettings = UNLIMITED) -> Callable[[], Window]:
+    return lambda: build_window(found.tree, found.tree.leaf, settings)
+
+
+@pytest.mark.bench
+def test_a_window_costs_the_same_however_much_was_folded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = transcript(tmp_path, SMALL, compaction=True)
+    large = transcript(tmp_path, LARGE, compaction=True)
+    few, many = window_of(small), window_of(large)
+    assert len(few().messages) == len(many().messages) == KEPT
+    # Other work on the machine only ever makes a run slower, so the best of three counts.
+    pairs = [(milliseconds(few), milliseconds(many)) for _ in range(3)]
+    base, full = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+    start = time.perf_counter()
+    decisions = len(many().decisions)
+    explained = (time.perf_counter() - start) * 1000
+    with capsys.disabled():
+        print(
+            f"\nwindow of {KEPT} messages: {full:.2f} ms of {LARGE:,} entries, {base:.2f} ms of "
+            f"{SMALL:,}, ratio {full / base:.2f}; {decisions:,} decisions told in "
+            f"{explained:.0f} ms when asked",
+            end="",
+        )
+    small.close()
+    large.close()
+    assert full <= 1.5 * base
+
+
+@pytest.mark.bench
+def test_a_history_limit_bounds_what_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = transcript(tmp_path, LARGE // 4, compaction=False)
+    limited = milliseconds(window_of(large, WindowSettings(Limits(max_messages=100))))
+    everything = milliseconds(window_of(large))
+    with capsys.disabled():
+        print(
+            f"\nwindow of 100 of {LARGE // 4:,} uncompacted entries: {limited:.1f} ms, of all "
+            f"{everything:.0f} ms, ratio {limited / everything:.3f}",
+            end="",
+        )
+    large.close()
+    assert limited <= 0.5 * everything
