@@ -15,6 +15,9 @@ from engine.config.scan import KeyPath
 
 __all__ = ["check_meaning"]
 
+MAX_GUESSES = 50
+"""References for which a likely meaning is looked up, of each kind: it is dear."""
+
 _AGENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_IN_IDS = re.compile(r"[^a-z0-9_-]+")
 
@@ -46,7 +49,10 @@ def _agent_ids(data: dict[str, Any], severity: Severity) -> Iterator[Finding]:
     for path, name, entry in _agents(data):
         folded = folded_agent_id(name)
         by_name = isinstance(path[-1], str) and len(path) == 2
-        if not _AGENT_ID.fullmatch(name):
+        if name != folded and name.strip().lower() == folded:
+            message = f"agent ids are lower case: {shown(name)} is read as `{folded}`"
+            yield Finding(path, message, None, "warning", on_key=by_name)
+        elif name != folded:
             yield Finding(
                 path,
                 f"{shown(name)} cannot be an agent id: a-z 0-9 _ -, beginning with a letter or"
@@ -75,6 +81,8 @@ def _agent_refs(data: dict[str, Any]) -> Iterator[Finding]:
     """Bindings and routing patterns that name an agent which is not there."""
     known = {folded_agent_id(name) for _, name, _ in _agents(data)} or {"main"}
     default = _default_agent(data)
+    listed = "agents: " + ", ".join(sorted(known)[:12])
+    budget = MAX_GUESSES
     named: list[tuple[KeyPath, str]] = []
     for index, entry in enumerate(data.get("bindings", [])):
         if isinstance(entry, dict) and "agentId" in entry and entry.get("type", "route") == "route":
@@ -82,8 +90,9 @@ def _agent_refs(data: dict[str, Any]) -> Iterator[Finding]:
     named.extend((("routing", pattern), name) for pattern, name in data.get("routing", {}).items())
     for path, name in named:
         if folded_agent_id(name) not in known:
-            meant = resemble(name, known)
-            hint = f"did you mean '{meant}'?" if meant else "agents: " + ", ".join(sorted(known))
+            budget -= 1
+            meant = resemble(name, known) if budget > 0 else None
+            hint = f"did you mean '{meant}'?" if meant else listed
             message = f"no agent {shown(name)}: its messages go to the default agent `{default}`"
             yield Finding(path, message, hint, "warning")
 
@@ -146,6 +155,7 @@ def _models(data: dict[str, Any]) -> Iterator[Finding]:
         for spec in entry.get("models", ())
         if isinstance(spec, dict) and "id" in spec
     }
+    budget = MAX_GUESSES
     for path, ref in _model_refs(data):
         end = _end(ref.strip(), aliases)
         if end is None:
@@ -155,7 +165,8 @@ def _models(data: dict[str, Any]) -> Iterator[Finding]:
         if end in ids or (slash and provider in providers):
             continue
         known = providers if slash else (aliases.keys() | ids) - {path[-1]}
-        meant = resemble(provider if slash else end, sorted(known))
+        budget -= 1
+        meant = resemble(provider if slash else end, sorted(known)) if budget > 0 else None
         hint = f"did you mean '{meant}'?" if meant else "write provider/model"
         what = f"no provider `{provider}`" if slash else "neither provider/model nor an alias"
         yield Finding(path, f"the model {shown(ref)} leads nowhere: {what}", hint, "warning")
@@ -171,6 +182,9 @@ def _providers(data: dict[str, Any], severity: Severity) -> Iterator[Finding]:
             hint = f"did you mean '{meant}'?" if meant else "one of " + ", ".join(sorted(APIS))
             yield Finding((*path, "api"), message, hint, severity)
         key = entry.get("apiKey")
+        if key is True:
+            message = "a key is text, ${VAR}, {source, path}, or null to send none"
+            yield Finding((*path, "apiKey"), message)
         if isinstance(key, dict):
             needed = "id" if key.get("source") == "env" else "path"
             if "source" not in key or needed not in key:

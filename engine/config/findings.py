@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import math
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ __all__ = ["Finding", "Severity", "is_private", "resemble", "shown"]
 Severity = Literal["error", "warning"]
 
 _SHOWN = 60
+_CANDIDATES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def _folded(word: str) -> str:
 
 def resemble(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant, spelled as it should be, or None."""
-    by_fold = {_folded(name): name for name in known}
+    by_fold = {_folded(name): name for name in itertools.islice(known, _CANDIDATES)}
     if len(word) > 200:
         return None
     close = difflib.get_close_matches(_folded(word), by_fold, n=1, cutoff=0.6)

@@ -59,13 +59,6 @@ def _provider(raw: Any, path: KeyPath, found: list[Finding]) -> Any:
         return raw
     if raw["apiKey"] is None:
         return {**raw, "apiKey": False}
-    if isinstance(raw["apiKey"], bool):
-        found.append(
-            Finding(
-                (*path, "apiKey"),
-                "a key is text, ${VAR}, {source, path}, or null to send none",
-            )
-        )
     return raw
 
 

@@ -25,6 +25,7 @@ from engine.config.findings import Finding, Severity
 from engine.config.paths import is_foreign
 from engine.config.scan import KeyPath
 from engine.config.schema import Config
+from engine.config.secrets import redact
 from engine.config.validate import Checked, build, check_types
 from engine.disk import Disk, open_regular, read_range
 from engine.errors import ConfigError, Problem
@@ -183,11 +184,11 @@ def load_text(
         checked, findings = _check(document.value, environ, foreign=foreign)
         if mode & 0o044:
             findings.extend(_open_keys(document.value, path))
-        problems.extend(_problem(document, finding, file) for finding in findings)
+        problems.extend(_problems(document, findings, file))
         if not any(problem.severity == "error" for problem in problems):
             config = build(checked)
     problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
-    return Loaded(config, _listed(problems), text, path, foreign, document)
+    return Loaded(config, tuple(problems), text, path, foreign, document)
 
 
 def _check(raw: Any, environ: Mapping[str, str], *, foreign: bool) -> tuple[Checked, list[Finding]]:
@@ -229,31 +230,34 @@ def _faults(document: Document, file: str | None, *, foreign: bool) -> list[Prob
     for fault in document.faults:
         line, column = document.at(fault.offset)
         severity: Severity = "warning" if foreign and fault.mild else "error"
-        found.append(Problem(fault.message, severity, file, line, column, hint=fault.hint))
+        message, hint = redact(fault.message), fault.hint and redact(fault.hint)
+        found.append(Problem(message, severity, file, line, column, hint=hint))
     return found
 
 
-def _problem(document: Document, finding: Finding, file: str | None) -> Problem:
-    line, column = document.place(finding.path, key=finding.on_key)
+def _problems(document: Document, findings: list[Finding], file: str | None) -> list[Problem]:
+    """The findings at their places; beyond MAX_PROBLEMS they are only counted."""
+    placed = [(document.place(finding.path, key=finding.on_key), finding) for finding in findings]
+    placed.sort(key=lambda pair: pair[0])
+    made = [_problem(place, finding, file) for place, finding in placed[:MAX_PROBLEMS]]
+    rest = placed[MAX_PROBLEMS:]
+    if rest:
+        wrong = any(finding.severity == "error" for _, finding in rest)
+        message, (line, column) = f"{len(rest):,} more problems", rest[0][0]
+        made.append(Problem(message, "error" if wrong else "warning", file, line, column))
+    return made
+
+
+def _problem(place: Place, finding: Finding, file: str | None) -> Problem:
     return Problem(
-        finding.message,
+        redact(finding.message),
         finding.severity,
         file,
-        line,
-        column,
+        place.line,
+        place.column,
         dotted(finding.path) or None,
-        finding.hint,
+        finding.hint and redact(finding.hint),
     )
-
-
-def _listed(problems: list[Problem]) -> tuple[Problem, ...]:
-    if len(problems) <= MAX_PROBLEMS:
-        return tuple(problems)
-    rest = problems[MAX_PROBLEMS:]
-    worst: Severity = "error" if any(problem.severity == "error" for problem in rest) else "warning"
-    first = rest[0]
-    more = Problem(f"{len(rest):,} more problems", worst, first.file, first.line, first.column)
-    return (*problems[:MAX_PROBLEMS], more)
 
 
 def _blame(path: KeyPath) -> KeyPath:
@@ -274,7 +278,7 @@ def config_from_object(raw: object) -> Config:
     while True:
         checked = check_types(raw, foreign=True, skip=skip)
         wrong = {_blame(item.path) for item in checked.findings if item.severity == "error"}
-        if () in wrong:
+        if () in wrong or (wrong and wrong <= skip):
             return Config()
         if not wrong:
             return build(checked)

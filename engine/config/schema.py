@@ -208,7 +208,7 @@ class Binding(Value, frozen=True):
     type: str = "route"
     """Only `route` bindings route; other types are kept and ignored."""
     comment: str | None = None
-    """Free text."""
+    """A note for people; nothing depends on it."""
 
 
 class Reset(Value, frozen=True):
@@ -336,7 +336,7 @@ class Assign(Value, frozen=True):
     profile: str
     """Name of the profile that these people get."""
     comment: str | None = None
-    """Free text."""
+    """A note for people; nothing depends on it."""
 
 
 class Permissions(Value, frozen=True):
@@ -377,9 +377,9 @@ class Config(Value, frozen=True):
     compaction: Compaction = Compaction()
     """How long sessions are folded."""
     messages: Messages = Messages()
-    """Queueing."""
+    """What happens to messages that arrive during a turn, and in groups."""
     ui: Ui = Ui()
-    """Looks."""
+    """How the app looks."""
     keymap: dict[str, str] = {}
     """Binding id → keys."""
     env: dict[str, str] = {}

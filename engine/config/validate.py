@@ -26,6 +26,9 @@ __all__ = ["Checked", "build", "check_types"]
 MAX_WHOLE = 2**53
 """Largest whole number taken; beyond it the reference's numbers are no longer exact."""
 
+MAX_GUESSES = 500
+"""Unknown keys for which a likely meaning is looked up."""
+
 _HALF = re.compile("[\ud800-\udfff]")
 _ABSENT = object()
 
@@ -136,8 +139,13 @@ class _Walk:
         if found is not None:
             self.push(here, raw, struct_info(found), made, str(key))
             return
-        self.unknown.append(here)
-        self.findings.append(_unknown_key(here, known, foreign=self.foreign))
+        self.stray(here, known)
+
+    def stray(self, path: KeyPath, known: list[str]) -> None:
+        """Note an unknown key. Guessing what was meant is dear, so it is not done without end."""
+        self.unknown.append(path)
+        guess = len(self.unknown) <= MAX_GUESSES
+        self.findings.append(_unknown_key(path, known, foreign=self.foreign, guess=guess))
 
     def mapping(self, task: _Task, kind: inspect.DictType) -> None:
         if not isinstance(task.raw, dict):
@@ -149,10 +157,9 @@ class _Walk:
         for key, value in reversed(task.raw.items()):
             here = (*task.path, str(key))
             if names and key not in names:
-                self.unknown.append(here)
-                self.findings.append(
-                    _unknown_key(here, list(map(str, names)), foreign=self.foreign)
-                )
+                self.stray(here, [str(name) for name in names])
+            elif here in self.skip:
+                continue
             elif _HALF.search(str(key)):
                 self.fail(here, "the key holds half a character, which cannot be stored")
             else:
@@ -197,9 +204,9 @@ class _Walk:
             self.fail(path, f"expected {wrong[0]}, found {shown(task.raw, path)}", hint)
 
 
-def _unknown_key(path: KeyPath, known: list[str], *, foreign: bool) -> Finding:
+def _unknown_key(path: KeyPath, known: list[str], *, foreign: bool, guess: bool) -> Finding:
     key = str(path[-1])
-    meant = resemble(key, known)
+    meant = resemble(key, known) if guess else None
     hint = f"did you mean '{meant}'?" if meant else None
     if hint is None and not foreign:
         elsewhere = known_places().get(key)

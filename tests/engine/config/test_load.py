@@ -344,3 +344,49 @@ def test_a_config_cut_anywhere_loads_or_says_where(cut: int) -> None:
     assert (loaded.config is None) is bool(loaded.errors)
     for problem in loaded.problems:
         assert problem.line and problem.column
+
+
+def test_a_key_written_without_quotes_is_not_quoted_in_the_problem() -> None:
+    loaded = load("{models: {providers: {x: {apiKey: sk-ant-1234567890abcdef}}}}")
+    assert "1234567890" not in str(only(loaded))
+    assert only(loaded).column == 35
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (
+            {"models": {"providers": {"x": {"apiKey": True, "baseUrl": "http://a"}}}},
+            lambda config: config.models.providers["x"].base_url == "http://a",
+        ),
+        (
+            {"channels": {"\ud800": {}}, "session": {"mainKey": "k"}},
+            lambda config: config.session.main_key == "k",
+        ),
+        (
+            {"session": {"identityLinks": {"\ud800": ["a"], "b": ["\ud800", "c"]}}},
+            lambda config: config.session.identity_links == {"b": ("c",)},
+        ),
+        (
+            {"agents": {"list": [{"id": "a", "model": {"provider": "x"}}]}},
+            lambda config: config.agents.list[0].model is None,
+        ),
+        ({"routing": {"a": 1, "b": "c"}}, lambda config: config.routing == {"b": "c"}),
+    ],
+)
+def test_lenient_loading_drops_no_more_than_it_must(
+    raw: Any, kept: Callable[[Config], bool]
+) -> None:
+    assert kept(config_from_object(raw))
+
+
+def test_a_large_file_of_nothing_but_mistakes_is_answered() -> None:
+    keys = "{" + ",".join(f"dmScope{index}: 1" for index in range(50_000)) + "}"
+    assert len(load(keys).problems) == 201
+    bindings = ",".join(
+        f'{{agentId: "nobody{index}", match: {{channel: "t"}}}}' for index in range(15_000)
+    )
+    agents = ",".join(f'{{id: "somebody{index}"}}' for index in range(2_000))
+    loaded = load(f"{{agents: {{list: [{agents}]}}, bindings: [{bindings}]}}")
+    assert len(loaded.problems) == 201
+    assert loaded.config is not None

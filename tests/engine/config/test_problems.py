@@ -282,6 +282,12 @@ def test_an_error_has_its_place_path_value_and_hint(
             "export NOT_SET=…, or give a default: ${NOT_SET:-…}",
         ),
         (
+            '{agents: {list: [{id: "Coder"}]}}',
+            "agents.list[0].id",
+            'agent ids are lower case: "Coder" is read as `coder`',
+            None,
+        ),
+        (
             '{agents: {list: [{id: "a", default: true}, {id: "b", default: true}]}}',
             "agents.list[1].default",
             "a second default agent",
