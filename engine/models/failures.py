@@ -143,13 +143,15 @@ def kind_of(status: int | None, report: Report) -> ModelErrorKind:
         return "billing"
     if is_overflow(status, text):
         return "overflow"
+    if _RATE.search(text) and status not in {401, 403}:
+        return "rate_limit"
     for code in report.codes:
         kind = _BY_TYPE.get(code.lower())
         # `invalid_request_error` says less than its status: some send it with a 401 or a 429.
         if kind is not None and not (kind == "invalid" and status in _BY_STATUS):
             return "auth" if kind == "invalid" and _KEY.search(text) else kind
     if status is None:
-        return "rate_limit" if _RATE.search(text) else "server"
+        return "server"
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:

@@ -79,18 +79,10 @@ class ModelRegistry:
         Raises:
             ModelNotFound: nothing (or more than one model) goes by that name.
         """
-        wanted = text.strip()
-        seen: set[str] = set()
-        while (target := self._alias(wanted)) is not None and wanted not in seen:
-            seen.add(wanted)
-            wanted = target
-        ref = self._as_ref(wanted)
-        if ref is not None:
-            return ref
-        owners = self._owners(wanted)
-        if len(owners) == 1:
-            return owners[0]
-        raise self._unknown(text.strip(), owners)
+        found = self._lookup(text)
+        if len(found) != 1:
+            raise self._unknown(text.strip(), found)
+        return found[0]
 
     def info(self, text: str) -> ModelInfo:
         """What is known of a model.
@@ -185,12 +177,14 @@ class ModelRegistry:
         Models whose provider's settings cannot be used are left out: `provider_for` says why.
         """
         found: dict[str, ModelInfo] = {}
-        for ref in self._named():
+        for name in self._named():
+            refs = self._lookup(name)
+            if len(refs) != 1 or refs[0] in found:
+                continue
             try:
-                info = self.info(ref)
+                found[refs[0]] = self.info(refs[0])
             except ModelError:
                 continue
-            found.setdefault(info.ref, info)
         return tuple(found.values())
 
     def aliases(self) -> dict[str, str]:
@@ -207,6 +201,16 @@ class ModelRegistry:
 
         ref = self.resolve(text)
         return await probe(ref, self.endpoint(ref.partition("/")[0]), self.info(ref))
+
+    def _lookup(self, text: str) -> tuple[str, ...]:
+        """All references that a name may stand for; one when it is clear."""
+        wanted = text.strip()
+        seen: set[str] = set()
+        while (target := self._alias(wanted)) is not None and wanted not in seen:
+            seen.add(wanted)
+            wanted = target
+        ref = self._as_ref(wanted)
+        return (ref,) if ref is not None else self._owners(wanted)
 
     def _alias(self, text: str) -> str | None:
         if text in self._aliases:
