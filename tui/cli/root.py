@@ -73,7 +73,11 @@ def _quiet_pipe() -> None:
 
 def _invoke(args: Sequence[str]) -> int:
     try:
-        code = cli.main(list(args), prog_name="branchline", standalone_mode=False)
+        if "_BRANCHLINE_COMPLETE" in os.environ:
+            cli.main(list(args), prog_name="branchline")
+        # Not main(): it turns a closed pipe into exit code 1.
+        with cli.make_context("branchline", list(args)) as ctx:
+            code = cli.invoke(ctx)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
