@@ -55,8 +55,10 @@ def bar_state(engine: Engine, tracker: Tracker) -> BarState:
     )
 
 
-def short_path(path: Path) -> str:
+def short_path(path: Path | None) -> str:
     """A path as a person writes it: `~/.branchline/branchline.json5`."""
+    if path is None:
+        return "no config file"
     text = str(path)
     home = os.path.expanduser("~")
     return safe_line(f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text)

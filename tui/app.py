@@ -85,7 +85,7 @@ class BranchlineApp(App[None]):
     def __init__(self, engine: Engine):
         super().__init__()
         self.engine = engine
-        self.bridge = Bridge(self, engine)
+        self.bridge = Bridge(engine)
         self.memory: AppMemory = load_memory(engine.state_dir)
         self.farewell = ""
         self._clashes: set[frozenset[str]] = set()
@@ -99,11 +99,16 @@ class BranchlineApp(App[None]):
     def glyphs(self) -> Glyphs:
         return glyphs_for(self.engine.config.ui.glyphs)
 
+    async def on_load(self) -> None:
+        """The list is there before the first screen is, so the first frame is whole."""
+        await self.bridge.load()
+
     def on_mount(self) -> None:
-        self.bridge.load()
         self._apply_config()
-        self.bridge.signal.subscribe(self, self._hear)
-        self.run_worker(self.bridge.run(), group="bridge", exclusive=True)
+        self.bridge.listen(self._hear)
+        self.run_worker(self.bridge.hear(), group="hear", exclusive=True)
+        self.run_worker(self.bridge.tell(), group="tell", exclusive=True)
+        self.run_worker(self.bridge.list_sessions(), group="list", exclusive=True)
         self.run_worker(self.engine.watch(), group="watch", exclusive=True)
         self.call_after_refresh(self._after_first_frame)
 

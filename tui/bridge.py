@@ -1,16 +1,15 @@
-"""The bridge: engine events → one worker → one Textual Signal, at most twenty times a second.
+"""The bridge: engine events → one worker → the screens, at most twenty times a second.
 
 A stream of tokens never becomes a stream of Textual messages: deltas of a turn are merged, and
-what came in 50 ms goes out as one batch.
+what came in 50 ms goes out as one batch. The tracker takes a batch in and the listeners hear it
+in one step, so whoever reads the tracker between two batches sees exactly what was told so far.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
-
-from textual.app import App
-from textual.signal import Signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from engine.events import Event, ReplyDelta
 from tui.tracker import Tracker
@@ -18,12 +17,13 @@ from tui.tracker import Tracker
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-__all__ = ["PERIOD", "Batch", "Bridge", "Merger"]
+__all__ = ["PERIOD", "Batch", "Bridge", "Listener", "Merger"]
 
 PERIOD = 0.05
 """Seconds between two batches, at least."""
 
 Batch = tuple[Event, ...]
+Listener = Callable[[Batch], None]
 
 
 class Merger:
@@ -32,9 +32,6 @@ class Merger:
     def __init__(self) -> None:
         self._events: list[Event | None] = []
         self._open: dict[str, tuple[int, list[ReplyDelta]]] = {}
-
-    def __len__(self) -> int:
-        return len(self._events)
 
     def add(self, event: Event) -> None:
         if isinstance(event, ReplyDelta):
@@ -78,37 +75,56 @@ def _joined(deltas: list[ReplyDelta]) -> ReplyDelta:
 
 
 class Bridge:
-    """Hears the engine for as long as the app runs, keeps the tracker, tells the screens."""
+    """Hears the engine for as long as the app runs, keeps the tracker, tells the screens.
 
-    def __init__(self, app: App[Any], engine: Engine):
+    Its three coroutines are workers of the app: `hear` collects, `tell` hands on, `list_sessions`
+    reads the list again when it changed. An error in a listener ends the app, as any other.
+    """
+
+    def __init__(self, engine: Engine):
         self.tracker = Tracker()
-        self.signal: Signal[Batch] = Signal(app, "engine-events")
         self._engine = engine
         self._merger = Merger()
-        self._last = 0.0
-        self._due: asyncio.TimerHandle | None = None
+        self._listeners: list[Listener] = []
+        self._news = asyncio.Event()
+        self._stale = asyncio.Event()
 
-    def load(self) -> None:
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Hear every batch from now on; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def load(self) -> None:
         """Read the engine's list of sessions."""
-        self.tracker.load(self._engine.sessions())
+        self.tracker.load(await self._engine.sessions())
 
-    async def run(self) -> None:
-        """Hear events until cancelled."""
+    async def hear(self) -> None:
+        """Collect events until cancelled."""
         async with self._engine.subscribe() as events:
             async for event in events:
                 self._merger.add(event)
-                if self._due is None:
-                    self._schedule()
+                self._news.set()
 
-    def _schedule(self) -> None:
-        loop = asyncio.get_running_loop()
-        wait = max(0.0, self._last + PERIOD - loop.time())
-        self._due = loop.call_later(wait, self._flush)
+    async def tell(self) -> None:
+        """Hand batches on until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            batch = self._merger.drain()
+            if self.tracker.take(batch):
+                self._stale.set()
+            self._publish(batch)
+            await asyncio.sleep(PERIOD)
 
-    def _flush(self) -> None:
-        self._due = None
-        self._last = asyncio.get_running_loop().time()
-        batch = self._merger.drain()
-        if self.tracker.take(batch):
-            self.load()
-        self.signal.publish(batch)
+    async def list_sessions(self) -> None:
+        """Read the list again whenever it changed, until cancelled; an empty batch tells of it."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            await self.load()
+            self._publish(())
+            await asyncio.sleep(PERIOD)
+
+    def _publish(self, batch: Batch) -> None:
+        for listener in tuple(self._listeners):
+            listener(batch)

@@ -7,12 +7,12 @@ when the transcript took another turn (a leaf moved, a reset) and must be shown 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from textual.content import Content
 
-from engine.engine import Engine, HistoryPage, SessionView
-from engine.errors import BranchlineError, SessionNotFound
+from engine.engine import Engine, HistoryPage, Receipt, SessionView
+from engine.errors import SessionNotFound, SessionReadOnly
 from engine.events import (
     EntryAppended,
     Event,
@@ -23,24 +23,17 @@ from engine.events import (
     TurnStarted,
     TurnSwitched,
 )
-from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Sender
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.sessions.entries import is_bookkeeping
 from engine.text import safe_line
-from tui.naming import chat_name, title_of
+from tui.naming import chat_name, is_stored, title_of
 from tui.tracker import Tracker
 from tui.widgets.conversation import Conversation
 
-__all__ = ["PAGE", "Chat", "Sent"]
+__all__ = ["PAGE", "Chat"]
 
 PAGE = 20
 """Entries asked for at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of a message: `error` None when it is on disk, under `session_key`."""
-
-    session_key: str
-    error: BranchlineError | None = None
 
 
 class Chat:
@@ -51,6 +44,10 @@ class Chat:
         tracker: knows what runs.
         conversation: the column that is fed.
         decorate: makes the column's title from a session's name.
+
+    Attributes:
+        ref: what is open: a session key, or the file of a leftover.
+        view: what the inspector shows; None for a chat that has no entry yet.
     """
 
     def __init__(
@@ -64,64 +61,102 @@ class Chat:
         self._tracker = tracker
         self._conversation = conversation
         self._decorate = decorate
-        self.key = ""
+        self.ref = ""
         self.view: SessionView | None = None
         self._last: str | None = None
+        self._started: str | None = None
         self._moved = False
-        self._opening: list[Event] | None = None
+        self._coming = ""
+        self._early: list[Event] = []
+        self._showing = False
+
+    @property
+    def key(self) -> str:
+        """The session key that events name; a leftover has none of its own."""
+        return "" if self.kept else self.ref
+
+    @property
+    def kept(self) -> bool:
+        """Whether this is a leftover: to be read, not to be written to."""
+        info = self._tracker.infos.get(self.ref)
+        return info is not None and is_stored(info)
 
     @property
     def name(self) -> str:
         """`Alice · Telegram DM`."""
-        info = self._tracker.infos.get(self.key)
-        return title_of(info) if info is not None else f"{chat_name(self.key)} · new chat"
+        info = self._tracker.infos.get(self.ref)
+        if info is None:
+            return f"{chat_name(self.ref)} · new chat"
+        return f"{title_of(info)} · {safe_line(info.state)}" if self.kept else title_of(info)
 
     def title(self) -> Content:
         """What stands over the column."""
         return self._decorate(self.name)
 
-    async def open(self, key: str) -> None:
+    async def open(self, ref: str) -> None:
         """Show a session, or an empty page when it has no entry yet.
 
         Raises:
             BranchlineError: it cannot be read; what was shown before stays.
         """
-        page, view = await self._read(key)
-        self._opening = []
+        self._coming, self._early = ref, []
         try:
-            self.key, self.view = key, view
-            self._tracker.opened(key)
-            turn = self._tracker.live.get(key)
-            live = (turn.turn_id, turn.model, "".join(turn.text)) if turn is not None else None
-            await self._conversation.show(self.title(), page, session_key=key, live=live)
-            self._last = page.entries[-1].id if page.entries else None
+            page, view = await self._read(ref)
         finally:
-            waiting, self._opening = self._opening, None
-        self.take(tuple(waiting))
+            self._coming = ""
+        # From here to `show` nothing is awaited: the tracker's live text is exactly what was told.
+        self.ref, self.view = ref, view
+        self._tracker.opened(ref)
+        turn = self._tracker.live.get(self.key)
+        live = (turn.turn_id, turn.model, "".join(turn.text)) if turn is not None else None
+        self._started = turn.turn_id if turn is not None else None
+        self._early = [event for event in self._early if isinstance(event, EntryAppended)]
+        await self._show(page, live)
 
-    async def _read(self, key: str) -> tuple[HistoryPage, SessionView | None]:
+    async def _show(self, page: HistoryPage, live: tuple[str, str, str] | None = None) -> None:
+        """Fill the column; what is told meanwhile is handed on afterwards."""
+        self._showing = True
+        self._last = page.entries[-1].id if page.entries else None
         try:
-            view = await self._engine.view(key)
-            return await self._engine.history(key, limit=PAGE), view
+            await self._conversation.show(self.title(), page, session_key=self.ref, live=live)
+        finally:
+            self._showing = False
+            waiting, self._early = self._early, []
+        for event in waiting:
+            self._take(event)
+
+    async def _read(self, ref: str) -> tuple[HistoryPage, SessionView | None]:
+        try:
+            view = await self._engine.view(ref)
+            return await self._engine.history(ref, limit=PAGE), view
         except SessionNotFound:
             return HistoryPage((), None), None
 
     async def older(self, before: str) -> None:
-        """Put older entries on top."""
-        await self._conversation.prepend(
-            await self._engine.history(self.key, before=before, limit=PAGE)
-        )
+        """Put older entries on top.
+
+        Raises:
+            BranchlineError: they cannot be read.
+        """
+        ref = self.ref
+        page = await self._engine.history(ref, before=before, limit=PAGE)
+        if ref == self.ref:
+            await self._conversation.prepend(page)
 
     def take(self, batch: tuple[Event, ...]) -> bool:
         """Hand events of the open session on; True when `refresh` is due."""
-        mine = [event for event in batch if getattr(event, "session_key", None) == self.key]
-        if self._opening is not None:
-            self._opening += mine
-        else:
-            for event in mine:
+        due = False
+        for event in batch:
+            key = getattr(event, "session_key", None)
+            if not key or key not in {self.key, self._coming}:
+                continue
+            due = due or not isinstance(event, ReplyDelta)
+            self._moved = self._moved or isinstance(event, SessionChanged)
+            if key == self._coming or self._showing:
+                self._early.append(event)
+            else:
                 self._take(event)
-        self._moved = self._moved or any(isinstance(event, SessionChanged) for event in mine)
-        return any(not isinstance(event, ReplyDelta) for event in mine)
+        return due
 
     def _take(self, event: Event) -> None:
         column = self._conversation
@@ -129,12 +164,16 @@ class Chat:
             case ReplyDelta():
                 column.stream(event.turn_id, event.text, event.thinking)
             case EntryAppended():
-                self._last = event.entry.id
+                if not is_bookkeeping(event.entry.type, event.entry.custom_type):
+                    self._last = event.entry.id
                 column.append(event.entry)
             case TurnStarted():
+                self._started = event.turn_id
                 column.turn_started(event.turn_id, event.model)
             case TurnEnded():
-                column.turn_ended(event)
+                # What never started is told to its sender, who still has the text.
+                known = event.turn_id == self._started
+                column.turn_ended(event if known else replace(event, error=None))
             case TurnSwitched():
                 reason = safe_line(event.reason, limit=200)
                 old, new = safe_line(event.from_model), safe_line(event.to_model)
@@ -150,25 +189,26 @@ class Chat:
         Raises:
             BranchlineError: the session cannot be read.
         """
-        key, moved = self.key, self._moved
+        ref, moved = self.ref, self._moved
         self._moved = False
-        page, view = await self._read(key)
-        if key != self.key:
+        page, view = await self._read(ref)
+        if ref != self.ref:
             return
         self.view = view
         last = page.entries[-1].id if page.entries else None
-        if moved and last != self._last and key not in self._tracker.live:
-            await self._conversation.show(self.title(), page, session_key=key)
-            self._last = last
+        if moved and last != self._last and self.key not in self._tracker.live:
+            await self._show(page)
 
-    async def send(self, text: str) -> Sent:
-        """Send what the person wrote, in the open session."""
-        key = self.key
-        envelope = Envelope(
-            channel=OPERATOR_CHANNEL, text=text, sender=Sender("operator", "operator")
-        )
-        try:
-            receipt = await self._engine.submit(envelope, session_key=key)
-        except BranchlineError as error:
-            return Sent(key, error)
-        return Sent(receipt.session_key)
+    async def send(self, text: str) -> Receipt:
+        """Send what the person wrote, in the open session.
+
+        Raises:
+            BranchlineError: the engine does not take it.
+        """
+        if self.kept:
+            raise SessionReadOnly(
+                "this is kept as it was and takes no messages",
+                remedy="Open the session that goes by its key now",
+            )
+        envelope = Envelope(channel=OPERATOR_CHANNEL, text=text)
+        return await self._engine.submit(envelope, session_key=self.ref)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,18 @@ from engine.disk import Disk, write_atomic
 __all__ = ["AppMemory", "load_memory", "save_memory"]
 
 NAME = "app.json"
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class AppMemory:
     """The session that was open last; whether the advice on models was put away; the theme
-    chosen in the app (the config's wins)."""
+    chosen in the app (the config's wins); what was written and not sent, by session."""
 
     last_session: str | None = None
     hint_dismissed: bool = False
     theme: str | None = None
+    drafts: dict[str, str] = field(default_factory=dict)
 
 
 def load_memory(state_dir: Path) -> AppMemory:
@@ -34,12 +35,17 @@ def load_memory(state_dir: Path) -> AppMemory:
         return AppMemory()
     if not isinstance(data, dict):
         return AppMemory()
-    last, theme = data.get("last_session"), data.get("theme")
+    last, theme, drafts = data.get("last_session"), data.get("theme"), data.get("drafts")
     return AppMemory(
         last_session=last if isinstance(last, str) else None,
         hint_dismissed=data.get("hint_dismissed") is True,
         theme=theme if isinstance(theme, str) else None,
+        drafts=_texts(drafts) if isinstance(drafts, dict) else {},
     )
+
+
+def _texts(drafts: dict[str, Any]) -> dict[str, str]:
+    return {ref: text for ref, text in drafts.items() if isinstance(text, str)}
 
 
 def save_memory(state_dir: Path, memory: AppMemory) -> None:

@@ -29,17 +29,17 @@ _TAGS = {
     "msteams": "ms",
 }
 _TYPES = {"dm": "DM", "direct": "DM", "group": "grp", "channel": "chn", "thread": "thr"}
-_LIVE = frozenset({"idle", "busy", "active", ""})
 
 
 def is_stored(info: SessionInfo) -> bool:
     """Whether this is no running session but something kept: archived, reset, a checkpoint …"""
-    return info.state not in _LIVE
+    return info.kind != "session"
 
 
 def session_name(info: SessionInfo) -> str:
     """What a person calls this session: its label, its peer, or the end of its key."""
-    name = safe_line(info.label or info.peer_name, limit=80)
+    own = info.channel in {"", OPERATOR_CHANNEL}
+    name = safe_line(info.label or ("" if own else info.peer_name), limit=80)
     if not name:
         name = chat_name(info.key)
     if info.chat_type in {"group", "channel"} and not name.startswith("#"):

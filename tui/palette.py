@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +13,6 @@ from textual.screen import Screen
 
 from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError
-from engine.models.registry import ModelRegistry
 from engine.text import safe_line
 from tui.cells import count
 from tui.naming import title_of
@@ -79,7 +77,7 @@ class SessionsProvider(_Offers):
         tracker = self.home.bridge.tracker
         infos = sorted(tracker.infos.values(), key=lambda info: -info.last_active)
         for info in infos:
-            run = partial(screen.open_session, info.key)
+            run = partial(screen.open_session, info.ref)
             yield f"Open {title_of(info)}", safe_line(info.key), run
 
 
@@ -88,7 +86,7 @@ class ModelsProvider(_Offers):
 
     def offers(self) -> Iterator[Offer]:
         if self.sessions is not None:
-            yield from model_offers(self.home, self.sessions.chat.key, "Model ")
+            yield from model_offers(self.home, self.sessions.chat.ref, "Model ")
 
 
 class SlashProvider(_Offers):
@@ -108,7 +106,7 @@ class SlashProvider(_Offers):
 def model_offers(app: BranchlineApp, key: str, prefix: str = "") -> Iterator[Offer]:
     """Every model that can be chosen for a session, and the config's own choice."""
     yield f"{prefix}default", "What the config says", partial(_override, app, key, None)
-    for info in ModelRegistry(app.engine.config, os.environ).list():
+    for info in app.engine.setup.registry.list():
         ready = "" if info.ready else " · no key found"
         said = f"{count(info.context_window)} tokens{ready}"
         yield f"{prefix}{safe_line(info.ref)}", said, partial(_override, app, key, info.ref)
@@ -116,7 +114,7 @@ def model_offers(app: BranchlineApp, key: str, prefix: str = "") -> Iterator[Off
 
 def model_refs(app: BranchlineApp) -> tuple[str, ...]:
     """References of all models that can be chosen."""
-    registry = ModelRegistry(app.engine.config, os.environ)
+    registry = app.engine.setup.registry
     return tuple(safe_line(info.ref) for info in registry.list())
 
 

@@ -61,6 +61,7 @@ class Tracker:
 
     def __init__(self) -> None:
         self.infos: dict[str, SessionInfo] = {}
+        """By ref: a session's key, or the file of a leftover."""
         self.live: dict[str, LiveTurn] = {}
         self.queued: dict[str, str] = {}
         self.unread: set[str] = set()
@@ -81,7 +82,7 @@ class Tracker:
             return Status.STORED
         if key in self.needs:
             return Status.NEEDS
-        if key in self.live or (info is not None and info.state == "busy"):
+        if key in self.live or (info is not None and info.state in {"busy", "queued"}):
             return Status.BUSY
         return Status.NEW if key in self.unread else Status.IDLE
 
@@ -98,17 +99,17 @@ class Tracker:
 
     def load(self, infos: Iterable[SessionInfo]) -> None:
         """Take the engine's list. New sessions rank before the old, the latest first."""
-        self.infos = {info.key: info for info in infos}
-        fresh = [info for info in self.infos.values() if info.key not in self._order]
+        self.infos = {info.ref: info for info in infos}
+        fresh = [info for info in self.infos.values() if info.ref not in self._order]
         fresh.sort(key=lambda info: info.last_active)
         least = min(self._order.values(), default=0)
         for place, info in enumerate(fresh, 1):
-            self._order[info.key] = least - place
+            self._order[info.ref] = least - place
 
     def remember(self, view: SessionView, threshold: float) -> Fill:
         """Keep how full a session's window is."""
         fill = Fill(view.tokens, view.model.context_window, threshold)
-        self.fills[view.info.key] = fill
+        self.fills[view.info.ref] = fill
         return fill
 
     def opened(self, key: str) -> None:

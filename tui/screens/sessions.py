@@ -24,6 +24,7 @@ from engine.text import safe_line
 from tui.advice import bar_state, broken_line, connect_hint, short_path
 from tui.bridge import Batch
 from tui.chat import Chat
+from tui.outbox import Outbox
 from tui.screens.panes import PaneScreen
 from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
@@ -83,8 +84,8 @@ class SessionsScreen(PaneScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._drafts: dict[str, str] = {}
         self._stale = False
+        self._placed = False
 
     @property
     def home(self) -> BranchlineApp:
@@ -117,7 +118,9 @@ class SessionsScreen(PaneScreen):
         self.chat = Chat(self.engine, self.tracker, self.conversation, self._decorate)
         self.sessions.add_class("pane")
         self.inspector.add_class("pane")
-        self.home.bridge.signal.subscribe(self, self._hear)
+        self.outbox = Outbox(self.chat, self.composer, self.conversation, self.home.fail)
+        self.outbox.load(self.home.memory.drafts)
+        self._deaf = self.home.bridge.listen(self._hear)
         self.set_interval(20, self._ages)
         self._draw()
         self.composer.focus()
@@ -129,6 +132,9 @@ class SessionsScreen(PaneScreen):
         if last is not None and last in self.tracker.infos:
             return last
         return self._route_home().session_key
+
+    def on_unmount(self) -> None:
+        self._deaf()
 
     def _hear(self, batch: Batch) -> None:
         refresh = self.chat.take(batch)
@@ -154,6 +160,8 @@ class SessionsScreen(PaneScreen):
         config, glyphs = self.engine.config, self.home.glyphs
         self.set_class(config.ui.glyphs == "ascii", "-ascii")
         self.sessions.show(config, glyphs, _now())
+        if not self._placed:  # a new chat comes into the list with its first message
+            self._placed = self.sessions.go_to(self.chat.ref)
         errors = [each for each in self.engine.problems if each.severity == "error"]
         self.query_one(Banner).text = broken_line(errors, self.engine.revision, glyphs)
         self.bar.show(bar_state(self.engine, self.tracker), glyphs)
@@ -163,13 +171,13 @@ class SessionsScreen(PaneScreen):
 
     def _inspect(self) -> None:
         chat, view = self.chat, self.chat.view
-        fill = self.tracker.fills.get(chat.key)
+        fill = self.tracker.fills.get(chat.ref)
         state = InspectorState(
             view=view,
-            route=view.route if view is not None else self._route_home(),
-            key=chat.key,
+            route=view.route if view is not None else None,
+            key=view.info.key if view is not None else chat.ref,
             revision=self.engine.revision,
-            status=self.tracker.status(chat.key),
+            status=self.tracker.status(chat.ref),
             queued=sum(1 for key in self.tracker.queued.values() if key == chat.key),
             fill=fill if view is not None else None,
         )
@@ -183,7 +191,7 @@ class SessionsScreen(PaneScreen):
 
     def _decorate(self, name: str) -> Content:
         """The title over the column; where the inspector is out of sight, with the gauge."""
-        fill = self.tracker.fills.get(self.chat.key)
+        fill = self.tracker.fills.get(self.chat.ref)
         if fill is None or self.pane_shown("inspector"):
             return Content(name)
         return Content.assemble(name, "  ", labelled(fill, 10, self.home.glyphs))
@@ -195,14 +203,13 @@ class SessionsScreen(PaneScreen):
         return {"model": ("default", *model_refs(self.home))}
 
     def _route_home(self) -> Route:
-        return cast(Route, self.engine.route(Envelope(channel=OPERATOR_CHANNEL)))
+        return self.engine.route(Envelope(channel=OPERATOR_CHANNEL))
 
     # opening and sending
 
     def open_session(self, key: str) -> None:
         """Show a session and keep the draft of the one before."""
-        if self.chat.key:
-            self._drafts[self.chat.key] = self.composer.draft
+        self.outbox.leave()
         self.run_worker(self._open(key), group="open", exclusive=True)
 
     async def _open(self, key: str) -> None:
@@ -211,9 +218,9 @@ class SessionsScreen(PaneScreen):
         except BranchlineError as error:
             self.home.fail(error)
             return
-        self.composer.set_draft(self._drafts.pop(key, ""))
+        self.outbox.come()
         self.sessions.mark(key)
-        self.sessions.go_to(key)
+        self._placed = self.sessions.go_to(key)
         self._take_view()
         self.close_drawers()
 
@@ -243,22 +250,7 @@ class SessionsScreen(PaneScreen):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.run_worker(self._send(event.text), group="send")
-
-    async def _send(self, text: str) -> None:
-        """Send what was written; it stays in the composer until the engine has it on disk."""
-        written_in = self.chat.key
-        sent = await self.chat.send(text)
-        if sent.error is not None:
-            self.home.fail(sent.error)
-            self.composer.refused()
-            return
-        if written_in == self.chat.key:
-            await self.composer.accepted()
-        elif self._drafts.get(written_in) == text:
-            del self._drafts[written_in]
-        if sent.session_key != written_in == self.chat.key:
-            self.open_session(sent.session_key)
+        self.run_worker(self.outbox.send(event.text), group="send")
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
@@ -301,11 +293,11 @@ class SessionsScreen(PaneScreen):
     def action_model(self) -> None:
         from tui.palette import pick_model
 
-        pick_model(self.home, self.chat.key)
+        pick_model(self.home, self.chat.ref)
 
     def action_copy_key(self) -> None:
         key = self.sessions.current_session if self.focused is self.sessions else None
-        key = key or self.chat.key
+        key = key or (self.chat.view.info.key if self.chat.view else self.chat.ref)
         self.app.copy_to_clipboard(key)
         self.notify(safe_line(key), title="Key copied", markup=False, timeout=3)
 
@@ -361,12 +353,12 @@ class SessionsScreen(PaneScreen):
 
     def run_command(self, text: str) -> None:
         """Send a slash command in the open session."""
-        self.run_worker(self._send(text), group="send")
+        self.run_worker(self.outbox.send(text), group="send")
 
     def leave(self) -> None:
         """Remember where the person was, and what to say at the end."""
-        key = self.chat.key
-        self.home.memory = replace(self.home.memory, last_session=key)
+        key = self.chat.ref
+        self.home.memory = replace(self.home.memory, last_session=key, drafts=self.outbox.unsent())
         self.home.farewell = (
             f"You were in {safe_line(self.chat.name)} ({safe_line(key)}).\n"
             f"`branchline` goes on there."

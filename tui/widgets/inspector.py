@@ -198,7 +198,7 @@ def _branch(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
         return Content("")
     rows: list[Row] = [
         ("leaf", _short(view.leaf) if view.leaf else "at the beginning", ""),
-        ("msgs", count(view.info.messages), ""),
+        ("msgs", count(view.counts.messages), ""),
         ("tree", _counts(view), ""),
     ]
     shown = [_heading("BRANCH", "", width), *_fields(rows, width, glyphs)]

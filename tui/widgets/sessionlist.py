@@ -43,7 +43,7 @@ class _Group:
 
 
 class SessionRows:
-    """Rows of groups and sessions; a group's key is `("agent", id)`, a session's its key."""
+    """Rows of groups and sessions; a group's key is `("agent", id)`, a session's its ref."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class SessionRows:
 
     def key(self, index: int) -> Hashable:
         row = self._rows[index]
-        return ("agent", row.agent_id) if isinstance(row, _Group) else row.key
+        return ("agent", row.agent_id) if isinstance(row, _Group) else row.ref
 
     def index_of(self, key: Hashable) -> int | None:
         return self._places.get(key)
@@ -95,7 +95,7 @@ class SessionRows:
         return [(name, "head"), (number, "dim")]
 
     def _first(self, info: SessionInfo, width: int) -> Line:
-        status = self._tracker.status(info.key)
+        status = self._tracker.status(info.ref)
         field, tone = _SIGNS[status]
         tag = channel_tag(info)
         tag = fit(tag, 7) if self._tall else fit(tag.split(" ")[0], 3)
@@ -112,15 +112,15 @@ class SessionRows:
         tone = "dim"
         if not self._tall and status in {Status.BUSY, Status.NEW, Status.NEEDS}:
             when, tone = status.value.split()[0], _SIGNS[status][1]
-        fill = self._tracker.fills.get(info.key)
+        fill = self._tracker.fills.get(info.ref)
         bar = level(fill.part, self._glyphs) if fill is not None and fill.tokens else " "
         full = fill is not None and fill.part >= fill.threshold
         return [(fit(when, 5, right=True), tone), (f" {bar} ", "needs" if full else "dim")]
 
     def _second(self, info: SessionInfo, width: int) -> Line:
-        status = self._tracker.status(info.key)
+        status = self._tracker.status(info.ref)
         tone = _SIGNS[status][1]
-        told = self._tracker.reason(info.key)
+        told = self._tracker.reason(info.ref)
         word = "" if status is Status.IDLE else status.value
         if status is Status.STORED:
             word = safe_line(info.state, limit=20)
@@ -153,7 +153,7 @@ def _arrange(tracker: Tracker, config: Config, view: RowView) -> list[_Group | S
 def _found(tracker: Tracker, query: str) -> list[SessionInfo]:
     infos = list(tracker.infos.values())
     if not query:
-        return sorted(infos, key=lambda info: (is_stored(info), tracker.rank(info.key)))
+        return sorted(infos, key=lambda info: (is_stored(info), tracker.rank(info.ref)))
     matcher = Matcher(query)
     scored = [(_score(matcher, info), info) for info in infos]
     hits = [(score, info) for score, info in scored if score > 0]
@@ -209,8 +209,8 @@ class SessionList(RowList):
     @property
     def current_session(self) -> str | None:
         """The key of the session under the cursor, None on a group."""
-        key = self.current
-        return key if isinstance(key, str) else None
+        info = self._tracker.infos.get(str(self.current))
+        return info.key if info is not None else None
 
     def _make_rows(self, view: RowView) -> SessionRows:
         tall = self.scrollable_content_region.width - 1 >= TWO_LINES

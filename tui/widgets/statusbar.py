@@ -16,9 +16,6 @@ from tui.tones import MUTED
 
 __all__ = ["BarState", "StatusBar", "bar_line"]
 
-Part = tuple[str, str]
-
-
 @dataclass(frozen=True, slots=True)
 class BarState:
     """What row 0 says. `broken`: the file on disk does not load, an older revision runs."""
@@ -35,63 +32,65 @@ class BarState:
     clock: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of row 0: its name, text and style, and what is left of it when it is tight."""
+
+    name: str
+    text: str
+    style: str = ""
+    short: str = ""
+
+
+_GIVE_WAY = ("dmScope", "config", "sessions", "place", "scope", "sessions", "turns")
+"""What is shortened, then left out, in this order, until the rest fits."""
+
+
 def bar_line(state: BarState, width: int, glyphs: Glyphs) -> Content:
     """Row 0 in `width` cells: what matters least is left out first, the time stays at the edge."""
     parts = _parts(state, glyphs)
-    room = width - cell_len(state.clock) - 2
-    for drop in ("scope-word", "config", "words", "place", "scope", "rest"):
-        if sum(cell_len(text) for text, _, _ in parts) <= room:
+    room = max(0, width - cell_len(state.clock) - 2)
+    for name in _GIVE_WAY:
+        if sum(cell_len(part.text) for part in parts) <= room:
             break
-        parts = _without(parts, drop)
-    shown = [(text, style) for text, style, _ in parts]
+        parts = _tighter(parts, name)
+    shown = [(part.text, part.style) for part in parts]
     used = sum(cell_len(text) for text, _ in shown)
     if used > room:
-        shown, used = [(fit("".join(text for text, _ in shown), max(0, room)), "")], max(0, room)
+        shown, used = [(fit("".join(text for text, _ in shown), room), "")], room
     gap = " " * max(0, width - used - cell_len(state.clock) - 1)
     return Content.assemble(*shown, gap, (state.clock, MUTED), " ")
 
 
-def _parts(state: BarState, glyphs: Glyphs) -> list[tuple[str, str, str]]:
-    live = (
-        ("broken", "$text-error bold", glyphs.broken)
-        if state.broken
-        else (
-            "live",
-            "$text-success",
-            glyphs.live,
-        )
-    )
-    parts = [(" Branchline", "$primary bold", "name")]
-    if state.place:
-        parts.append((f"  {state.place}", "", "place"))
-    parts += [
-        (f"  {state.config}", MUTED, "config"),
-        (f"  {live[2]} {live[0]} r{state.revision}", live[1], "live"),
-        ("   dmScope", MUTED, "scope-word"),
-        (f" {state.scope}", "", "scope"),
-        (f"   {state.sessions} sessions", "", "words"),
-        (f" {glyphs.dot} {state.busy} busy", "$text-primary" if state.busy else MUTED, "rest"),
+def _tighter(parts: list[_Part], name: str) -> list[_Part]:
+    """Parts with those of a name shortened, or left out when they cannot be."""
+    kept = [replace(part, text=part.short, short="") if part.name == name else part for part in parts]
+    return [part for part in kept if part.text]
+
+
+def _parts(state: BarState, glyphs: Glyphs) -> list[_Part]:
+    word, sign, tone = ("live", glyphs.live, "$text-success")
+    if state.broken:
+        word, sign, tone = ("broken", glyphs.broken, "$text-error bold")
+    noun = "session" if state.sessions == 1 else "sessions"
+    busy = "$text-primary" if state.busy else MUTED
+    parts = [
+        _Part("name", " Branchline", "$primary bold"),
+        _Part("place", f"  {state.place}" if state.place else ""),
+        _Part("config", f"  {state.config}", MUTED),
+        _Part("live", f"  {sign} {word} r{state.revision}", tone),
+        _Part("dmScope", "   dmScope", MUTED, " "),
+        _Part("scope", f" {state.scope} "),
+        _Part("sessions", f"  {state.sessions} {noun}", "", f"  {state.sessions} sess"),
+        _Part("turns", f" {glyphs.dot} {state.busy} busy", busy),
     ]
     if state.queued:
-        parts.append((f" {glyphs.dot} {state.queued} queued", "$text-warning", "rest"))
+        parts.append(_Part("turns", f" {glyphs.dot} {state.queued} queued", "$text-warning"))
     if state.problems:
         noun = "problem" if state.problems == 1 else "problems"
-        parts.append((f"   {glyphs.warning} {state.problems} {noun}", "$text-warning", "problems"))
-    return parts
-
-
-def _without(parts: list[tuple[str, str, str]], name: str) -> list[tuple[str, str, str]]:
-    """Parts with one of them shortened or left out."""
-    if name == "scope-word":
-        return [
-            ("  ", style, kind) if kind == name else (text, style, kind)
-            for text, style, kind in parts
-        ]
-    if name == "scope":
-        return [part for part in parts if part[2] not in {"scope", "scope-word"}]
-    if name == "words":
-        return [(text.replace(" sessions", " sess"), style, kind) for text, style, kind in parts]
-    return [part for part in parts if part[2] != name]
+        told = f"  {glyphs.warning} {state.problems} {noun}"
+        parts.append(_Part("problems", told, "$text-warning"))
+    return [part for part in parts if part.text]
 
 
 class StatusBar(Widget):

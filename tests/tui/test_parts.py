@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.theme import BUILTIN_THEMES
+
+from engine.config.schema import Agent, Agents, Binding, Config, Match, PeerMatch
+from engine.context.window import Window
+from engine.engine import Counts, ModelInForce, SessionView
+from engine.errors import Problem
+from engine.routing.envelope import Envelope, Peer
+from engine.routing.router import Router
+from tests.tui.made import info
+from tui.advice import broken_line, connect_hint, short_path
+from tui.cells import age, count, fit, percent, spread
+from tui.glyphs import ASCII, UNICODE
+from tui.memory import AppMemory, load_memory, save_memory
+from tui.theme import MAX_BYTES, own_themes, read_theme, read_themes
+from tui.widgets.gauge import Fill, gauge, level
+from tui.widgets.inspector import InspectorState, sections
+from tui.widgets.lines import longest
+from tui.widgets.statusbar import BarState, bar_line
+from tui.widgets.tracelines import route_rows
+
+# cells
+
+
+@given(st.text(max_size=40), st.integers(0, 40), st.booleans())
+def test_fit_fills_exactly_the_cells_it_is_given(text: str, width: int, right: bool) -> None:
+    clean = "".join(character for character in text if character.isprintable())
+    assert cell_len(fit(clean, width, right=right)) == width
+
+
+@given(
+    st.text(alphabet="ab日", max_size=30), st.text(alphabet="ab", max_size=8), st.integers(1, 40)
+)
+def test_spread_fills_exactly_the_cells_it_is_given(left: str, right: str, width: int) -> None:
+    assert cell_len(spread(left, right, width)) == width
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [(0, "now"), (-5, "now"), (59_000, "59s"), (60_000, "1m"), (7_200_000, "2h"),
+     (86_400_000 * 99, "99d"), (86_400_000 * 200, "6mo"), (86_400_000 * 800, "2y")],
+)  # fmt: skip
+def test_ages_are_short(milliseconds: int, shown: str) -> None:
+    assert age(milliseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, "0"), (999, "999"), (1000, "1k"), (19_600, "19.6k"), (200_000, "200k"), (999_600, "1M"),
+     (1_500_000, "1.5M")],
+)  # fmt: skip
+def test_token_counts_are_short(number: int, shown: str) -> None:
+    assert count(number) == shown
+
+
+def test_something_is_never_shown_as_nothing() -> None:
+    assert percent(0.001) == "<1%"
+    assert percent(0.0) == "0%"
+
+
+# gauge
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**6), st.integers(5, 60), st.floats(0, 1.2))
+def test_a_gauge_fills_its_cells_whatever_the_numbers(
+    tokens: int, window: int, width: int, threshold: float
+) -> None:
+    drawn = gauge(Fill(tokens, window, threshold), width, UNICODE).plain
+    assert cell_len(drawn) == width
+    assert gauge(Fill(tokens, window, threshold), width, ASCII).plain.isascii()
+
+
+def test_a_gauge_shows_use_threshold_and_reserve() -> None:
+    assert gauge(Fill(8_000, 32_000, 0.75), 22, UNICODE).plain == "▕█████          ┊░░░░▏"
+    assert gauge(Fill(1, 32_000, 0.75), 22, UNICODE).plain.count("█") == 1
+    assert gauge(Fill(0, 32_000, 0.75), 22, UNICODE).plain.count("█") == 0
+
+
+def test_the_tone_changes_before_the_threshold_and_at_it() -> None:
+    tones = [Fill(tokens, 100, 0.85).tone for tokens in (10, 75, 85)]
+    assert len(set(tones)) == 3
+
+
+def test_levels_grow() -> None:
+    drawn = [level(part / 10, UNICODE) for part in range(12)]
+    assert drawn == sorted(drawn)
+    assert (drawn[0], drawn[-1]) == ("▁", "█")
+
+
+# row 0
+
+BAR = BarState(
+    config="~/.branchline/branchline.json5", revision=14, scope="per-account-channel-peer",
+    sessions=1234, busy=2, queued=1, problems=3, clock="16:04",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 160])
+def test_row_0_fits_every_width_and_keeps_the_time(width: int) -> None:
+    line = bar_line(BAR, width, UNICODE).plain
+    assert cell_len(line) == width
+    assert line.endswith("16:04 ")
+
+
+def test_row_0_says_all_where_there_is_room() -> None:
+    line = bar_line(BAR, 160, UNICODE).plain
+    for said in ("Branchline", "branchline.json5", "● live r14", "dmScope per-account-channel-peer",
+                 "1234 sessions", "2 busy", "1 queued", "3 problems"):  # fmt: skip
+        assert said in line
+
+
+def test_row_0_keeps_problems_before_comfort() -> None:
+    line = bar_line(BAR, 80, UNICODE).plain
+    assert "3 problems" in line
+    assert "r14" in line
+
+
+def test_row_0_tells_a_broken_config_in_words() -> None:
+    assert "✖ broken r14" in bar_line(BarState(revision=14, broken=True), 80, UNICODE).plain
+
+
+# advice
+
+
+def test_the_hint_is_given_only_without_a_model_and_in_one_line() -> None:
+    assert connect_hint("anthropic/claude", "c") == ()
+    variants = connect_hint("offline/echo", "~/.branchline/branchline.json5")
+    assert "ANTHROPIC_API_KEY" in longest(variants, 40)
+    assert all(cell_len(longest(variants, width)) <= width for width in range(10, 200))
+    assert [len(each) for each in variants] == sorted(
+        (len(each) for each in variants), reverse=True
+    )
+
+
+def test_a_broken_config_is_told_with_its_line() -> None:
+    problem = Problem("expected ','", line=88, path="session")
+    assert broken_line([problem, problem], 13, UNICODE) == (
+        "✖ config line 88: session: expected ',' (and 1 more); revision 13 stays in force"
+    )
+    assert broken_line([], 13, UNICODE) == ""
+
+
+def test_paths_under_home_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert short_path(Path("/home/me/x/y.json5")) == "~/x/y.json5"
+    assert short_path(Path("/home/meat/y.json5")) == "/home/meat/y.json5"
+
+
+# inspector
+
+
+def _person(name: str) -> Match:
+    return Match(channel="telegram", peer=PeerMatch(kind="dm", id=name))
+
+
+ROUTED = Config(
+    agents=Agents(list=(Agent(id="main"), Agent(id="mia"), Agent(id="ops"))),
+    bindings=(
+        Binding(agent_id="ops", match=Match(channel="slack", account_id="*")),
+        Binding(agent_id="ops", match=Match(channel="telegram", account_id="*")),
+        Binding(agent_id="mia", match=_person("alice")),
+        Binding(agent_id="ops", match=_person("bob")),
+    ),
+)
+
+
+def view(peer: str = "alice", **changes: object) -> SessionView:
+    route = Router(ROUTED).route(Envelope(channel="telegram", peer=Peer("dm", peer)))
+    key = route.session_key
+    model = ModelInForce("anthropic/claude-sonnet", "session", 32_000)
+    return SessionView(
+        info=info(key, peer, **changes),
+        route=route,
+        model=model,
+        prompt_tokens=1_100,
+        tokens=19_600,
+        window=Window("m041", (), (), 18_500, None, "off"),
+        leaf="m041",
+        counts=Counts(41, 3, 1),
+    )
+
+
+def test_the_route_shows_who_won_and_why_the_others_did_not() -> None:
+    rows = [(sign, text) for sign, text, _ in route_rows(view().route, UNICODE)]
+    assert ("✔", "1 peer        bindings[2]") in rows
+    assert ("·", "5 guild") in rows
+    assert ("○", "8 channel     bindings[1] would, too") in rows
+    assert rows[-1] == ("→", "agent mia")
+
+
+def test_the_route_names_the_field_that_failed() -> None:
+    rows = [text for _, text, _ in route_rows(view("carol").route, UNICODE)]
+    at = rows.index("1 peer        bindings[2] +1")
+    assert "carol" in rows[at + 1] and "alice" in rows[at + 1]
+
+
+def state(**changes: object) -> InspectorState:
+    made = view(**changes)
+    return InspectorState(made, made.route, made.info.key, 14, fill=Fill(19_600, 32_000))
+
+
+@pytest.mark.parametrize("width", [16, 28, 40])
+def test_the_inspector_fits_its_width_and_shows_the_key_whole(width: int) -> None:
+    parts = sections(state(), width, UNICODE)
+    for part in parts:
+        assert all(cell_len(line) <= width for line in part.plain.split("\n"))
+    shown = "".join(line[8:].strip() for line in parts[1].plain.split("\n"))
+    assert "agent:main:main" in shown or "agent:mia:main" in shown
+
+
+def test_the_inspector_shows_model_source_context_and_tree() -> None:
+    shown = "\n".join(part.plain for part in sections(state(), 34, UNICODE))
+    for said in ("anthropic/claude-sonnet", "session", "19.6k of 32k", "61%", "at 85%", "m041",
+                 "3 branches, 1 folded"):  # fmt: skip
+        assert said in shown
+
+
+def test_problems_stand_in_the_inspector_as_they_are() -> None:
+    shown = sections(state(problems=(Problem("3 lines [b]unreadable[/b]"),)), 34, UNICODE)[3].plain
+    assert "PROBLEMS" in shown
+    assert "[b]unreadable[/b]" in " ".join(shown.split())
+
+
+# themes and memory
+
+
+def test_own_themes_can_be_used_in_every_style_sheet() -> None:
+    names = {theme.name: theme for theme in own_themes()}
+    assert set(names) == {"branchline-dark", "branchline-light"}
+    assert names["branchline-dark"].dark and not names["branchline-light"].dark
+    variables = set(BUILTIN_THEMES["textual-dark"].to_color_system().generate())
+    for theme in names.values():
+        assert variables <= set(theme.to_color_system().generate())
+
+
+def test_a_theme_file_may_have_comments_and_takes_its_name_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json5"
+    path.write_text("{\n// my own\nprimary: '#ff0000', dark: false,\n}")
+    found = read_theme(path)
+    assert found.problem is None
+    assert found.theme is not None
+    assert (found.theme.name, found.theme.primary, found.theme.dark) == ("mine", "#ff0000", False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", "{}", '{"primary": 7}', '{"primary": "#ff0000", "colour": "x"}',
+     '{"primary": "no such"}', '{"primary": "#ff0000", "dark": "yes"}',
+     '{"primary": "#ff0000", "variables": {"a": 1}}', "\0", "[" * 100_000,
+     '{"primary": "#ff0000", "name": 1}'],
+)  # fmt: skip
+def test_a_bad_theme_file_is_a_problem_with_its_place(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.json5"
+    path.write_text(text)
+    found = read_theme(path)
+    assert found.theme is None
+    assert found.problem is not None and found.problem.file == str(path)
+
+
+def test_a_huge_theme_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.json5"
+    path.write_text('{"primary": "#ff0000"}' + " " * MAX_BYTES)
+    assert read_theme(path).theme is None
+
+
+def test_no_theme_folder_has_no_themes(tmp_path: Path) -> None:
+    assert read_themes(tmp_path / "themes") == []
+
+
+def test_memory_survives_a_restart_and_a_broken_file_is_no_memory(tmp_path: Path) -> None:
+    memory = AppMemory("agent:main:main", True, "nord", {"agent:main:main": "half a thought"})
+    save_memory(tmp_path, memory)
+    assert load_memory(tmp_path) == memory
+    for text in ("", "[1]", '{"last_session": 4, "theme": []}', "[" * 60_000):
+        (tmp_path / "app.json").write_text(text)
+        assert load_memory(tmp_path) == AppMemory()

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import time
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.app import App, ComposeResult
+
+from engine.errors import ModelError
+from engine.events import TurnEnded, TurnQueued, TurnStarted, TurnWaiting
+from tests.tui.made import CONFIG, NOW, info
+from tests.tui.shown import lines, text
+from tui.glyphs import ASCII, UNICODE, Glyphs
+from tui.tracker import Status, Tracker
+from tui.widgets.gauge import Fill
+from tui.widgets.rows import RowView
+from tui.widgets.sessionlist import TWO_LINES, SessionList, SessionRows
+
+ALICE, BOB, OLD = "agent:mia:telegram:dm:alice", "agent:ops:slack:dm:bob", "agent:mia:old"
+
+
+def tracker() -> Tracker:
+    made = Tracker()
+    made.load(
+        [
+            info(ALICE, "Alice", preview="see you"),
+            info(BOB, "Bob", channel="slack"),
+            info(OLD, "Past", state="reset", kind="reset", preview="long ago"),
+            info("agent:mia:discord:channel:x", "support", chat_type="channel", channel="discord"),
+        ]
+    )
+    return made
+
+
+def rows(
+    known: Tracker, view: RowView | None = None, *, tall: bool = True, glyphs: Glyphs = UNICODE
+) -> SessionRows:
+    return SessionRows(known, CONFIG, view or RowView(), now=NOW, tall=tall, glyphs=glyphs)
+
+
+def painted(shown: SessionRows, width: int = 28) -> list[str]:
+    found: list[str] = []
+    for index in range(len(shown)):
+        drawn = shown.lines(index, width)[: shown.height(index)]
+        found.extend("".join(span for span, _ in line) for line in drawn)
+    return found
+
+
+def test_sessions_stand_under_their_agent_with_sign_name_channel_and_age() -> None:
+    shown = painted(rows(tracker()), 30)
+    assert shown[0].startswith("▾ Mia") and shown[0].endswith("3 ")
+    assert any(line.startswith("○ Alice") and "tg DM" in line and " 1m" in line for line in shown)
+    assert any("#support" in line and "dc chn" in line for line in shown)
+    assert [line[:5] for line in shown].index("▾ ops") > [line[:6] for line in shown].index(
+        "○ Alic"
+    )
+
+
+def test_every_state_has_its_own_sign_and_word() -> None:
+    known = tracker()
+    known.take([TurnStarted(ALICE, "1", "e", "m"), TurnWaiting(BOB, "2", 41)])
+    known.unread.add("agent:mia:discord:channel:x")
+    shown = "\n".join(painted(rows(known), 40))
+    assert "◐ Alice" in shown and "busy" in shown
+    assert "! Bob" in shown and "needs you · in use by process 41" in shown
+    assert "● #support" in shown and "new" in shown
+    assert "▫ Past" in shown and "reset" in shown
+
+
+def test_plain_signs_where_unicode_is_not_wanted() -> None:
+    shown = "\n".join(painted(rows(tracker(), glyphs=ASCII)))
+    assert shown.isascii()
+    assert "o Alice" in shown
+
+
+def test_one_line_rows_tell_the_state_in_place_of_the_age() -> None:
+    known = tracker()
+    known.take([TurnStarted(ALICE, "1", "e", "m")])
+    shown = painted(rows(known, tall=False), 24)
+    assert len(shown) == 6
+    assert next(line for line in shown if "Alice" in line).rstrip().endswith("busy")
+
+
+def test_what_is_kept_stands_last_and_dim() -> None:
+    made = rows(tracker())
+    names = [made.key(index) for index in range(len(made))]
+    assert names.index(OLD) == 3
+    line = made.lines(3, 28)[0]
+    assert all(style == "dim" for span, style in line if span.strip())
+
+
+@given(st.text(max_size=30), st.text(max_size=40), st.integers(16, 60))
+def test_any_name_and_preview_fit_the_width_and_bring_no_control(
+    name: str, preview: str, width: int
+) -> None:
+    known = Tracker()
+    known.load([info(ALICE, name, preview=preview)])
+    made = rows(known, tall=width >= TWO_LINES)
+    for index in range(len(made)):
+        for line in made.lines(index, width):
+            shown = "".join(span for span, _ in line)
+            assert cell_len(shown) <= width
+            assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs"}
+
+
+def test_a_full_window_shows_as_a_full_bar() -> None:
+    known = tracker()
+    known.fills[ALICE] = Fill(30_000, 32_000)
+    known.fills[BOB] = Fill(3_000, 32_000)
+    shown = painted(rows(known))
+    assert next(line for line in shown if "Alice" in line).rstrip().endswith("█")
+    assert next(line for line in shown if "Bob" in line).rstrip().endswith("▁")
+
+
+def test_filter_finds_by_name_and_by_key_even_in_folded_groups() -> None:
+    view = RowView(frozenset({("agent", "mia")}), "alc")
+    assert [rows(tracker(), view).key(index) for index in range(2)] == [("agent", "mia"), ALICE]
+    assert len(rows(tracker(), RowView(query="slack"))) == 2
+    assert len(rows(tracker(), RowView(query="zzz"))) == 0
+
+
+def test_folded_groups_hide_their_sessions() -> None:
+    made = rows(tracker(), RowView(frozenset({("agent", "mia")})))
+    assert [made.key(index) for index in range(len(made))] == [
+        ("agent", "mia"),
+        ("agent", "ops"),
+        BOB,
+    ]
+
+
+def test_rows_do_not_change_places_when_somebody_writes() -> None:
+    known = tracker()
+    before = [rows(known).key(index) for index in range(6)]
+    newest = [info(OLD, "Past", last_active=NOW), *known.infos.values()]
+    known.load(newest)
+    after = [rows(known).key(index) for index in range(6)]
+    assert before == after
+
+
+def test_a_failed_turn_elsewhere_asks_for_the_person_until_opened() -> None:
+    known = tracker()
+    known.opened(ALICE)
+    error = ModelError("the key is wrong", kind="auth")
+    known.take([TurnEnded(BOB, "1", None, "error", "m", error=error)])
+    assert known.status(BOB) is Status.NEEDS
+    assert "key is wrong" in known.reason(BOB)
+    known.opened(BOB)
+    assert known.status(BOB) is Status.IDLE
+
+
+def test_queued_turns_are_counted_until_they_start() -> None:
+    known = tracker()
+    known.take([TurnStarted(ALICE, "1", "e", "m"), TurnQueued(ALICE, "2", 1)])
+    assert len(known.queued) == 1
+    known.take([TurnEnded(ALICE, "1", "r", "stop", "m"), TurnStarted(ALICE, "2", "e", "m")])
+    assert (len(known.queued), known.busy) == (0, 1)
+
+
+class ListApp(App[None]):
+    def __init__(self, known: Tracker):
+        super().__init__()
+        self.known = known
+
+    def compose(self) -> ComposeResult:
+        yield SessionList(self.known)
+
+    def on_mount(self) -> None:
+        self.query_one(SessionList).show(CONFIG, UNICODE, NOW)
+
+
+async def test_two_lines_a_session_where_there_is_room_and_one_where_not() -> None:
+    app = ListApp(tracker())
+    async with app.run_test(size=(30, 20)) as pilot:
+        await pilot.pause()
+        assert "see you" in text(app)
+        await pilot.resize_terminal(22, 20)
+        await pilot.pause()
+        assert "see you" not in text(app)
+        assert "Alice" in text(app)
+        assert {cell_len(line) for line in lines(app)} == {22}
+
+
+def test_a_thousand_sessions_are_filtered_in_the_time_of_a_key() -> None:
+    known = Tracker()
+    known.load(info(f"agent:mia:telegram:dm:p{one}", f"Person {one}") for one in range(1000))
+    empty = min(_seconds(known, "") for _ in range(3))
+    found = min(_seconds(known, "person 77") for _ in range(3))
+    print(f"filter of 1,000 sessions: {found * 1000:.1f} ms, {found / empty:.1f} x unfiltered")
+    assert found < 100 * empty
+
+
+def _seconds(known: Tracker, query: str) -> float:
+    start = time.perf_counter()
+    rows(known, RowView(query=query))
+    return time.perf_counter() - start
