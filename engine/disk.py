@@ -12,7 +12,9 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,7 @@ __all__ = [
     "copy_range",
     "ensure_dir",
     "explain",
+    "is_temporary",
     "open_regular",
     "read_file",
     "read_range",
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 COPY_CHUNK = 1024 * 1024
+_TEMPORARY = re.compile(r"\..+\.\d+\.\d+\.tmp")
 NOT_SYNCED = "not synced"
 NOT_ROLLED_BACK = "not rolled back"
 
@@ -265,7 +269,7 @@ def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> N
     Raises:
         OSError: the old content stands; no temporary file is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with contextlib.suppress(FileNotFoundError):
             disk.unlink(temporary)
@@ -281,6 +285,11 @@ def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> N
             disk.unlink(temporary)
         raise
     sync_dir(disk, path.parent)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `write_atomic` gives to what it has not finished."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def sync_dir(disk: Disk, path: Path) -> None:

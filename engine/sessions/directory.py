@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import Clock
-from engine.disk import Disk, FileInfo, explain
-from engine.errors import Problem, StoreError
+from engine.disk import Disk, FileInfo, explain, is_temporary
+from engine.errors import Problem, SessionError, StoreError
 from engine.sessions.index import Index, IndexEntry
 from engine.sessions.keys import canonical_key
+from engine.sessions.lock import drop_stale
 from engine.sessions.records import FileName, Kind, SessionRecord, read_name
 from engine.sessions.summary import Summary, scan
 
@@ -43,6 +44,7 @@ class Directory:
         files = self._files()
         if not files:
             return []
+        self._sweep(files)
         index = self.index.read()
         summaries = self._summaries(files)
         found = self._indexed(index or {}, summaries)
@@ -58,6 +60,20 @@ class Directory:
             return {}
         except OSError as error:
             raise explain(error, "could not list the sessions") from error
+
+    def _sweep(self, files: Mapping[str, FileInfo]) -> None:
+        """Remove what a killed program of ours left: half-written files that were never renamed
+        to their names, and lock files of transcripts that are gone."""
+        for name in files:
+            try:
+                if is_temporary(name):
+                    # Whoever writes one that matters holds the index's lock.
+                    with self.index.locked():
+                        self._disk.unlink(self.path / name)
+                elif name.endswith(".jsonl.lock") and name.removesuffix(".lock") not in files:
+                    drop_stale(self._disk, self.path / name.removesuffix(".lock"))
+            except (OSError, SessionError):
+                continue  # in use, or gone already
 
     def _summaries(self, files: Mapping[str, FileInfo]) -> dict[str, Summary]:
         """A summary of every transcript, made anew where its file changed."""
@@ -80,8 +96,11 @@ class Directory:
         try:
             return scan(self._disk, self.path / name, known)
         except StoreError as error:
-            # Kept with the state of the file it is true of, so that it is not tried each time.
-            return Summary(size=info.size, mtime_ns=info.mtime_ns, failure=error.message)
+            # What the content is to blame for is true until the file changes; other failures
+            # (too many open files, a bad sector) are tried again.
+            lasting = not isinstance(error.__cause__, OSError)
+            mtime = info.mtime_ns if lasting else -1
+            return Summary(size=info.size, mtime_ns=mtime, failure=error.message)
 
     def _indexed(
         self, index: Mapping[str, IndexEntry], summaries: Mapping[str, Summary]

@@ -20,7 +20,7 @@ from engine.clock import Clock, iso, parse_iso
 from engine.disk import Disk, explain, open_regular, read_file, write_all
 from engine.errors import SessionBusy, StoreError
 
-__all__ = ["Held", "Holder", "holder_of", "take", "take_waiting"]
+__all__ = ["Held", "Holder", "drop_stale", "holder_of", "take", "take_waiting"]
 
 _OWNER = "branchline"
 _TRIES = 8
@@ -170,6 +170,17 @@ def holder_of(disk: Disk, path: Path) -> Holder | None:
         return msgspec.json.decode(read_file(disk, _mark(path), limit=4096), type=Holder)
     except (OSError, msgspec.MsgspecError, UnicodeError):
         return None
+
+
+def drop_stale(disk: Disk, path: Path) -> None:
+    """Remove the lock file of a transcript that is gone, unless its holder is a live foreigner.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    holder = holder_of(disk, path)
+    if holder is None or not _is_live(holder):
+        disk.unlink(_mark(path))
 
 
 def _is_live(holder: Holder) -> bool:

@@ -46,6 +46,11 @@ class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
     failure: str | None = None
 
     @property
+    def resumable(self) -> bool:
+        """Whether what was appended since can be added to it."""
+        return self.settled and self.failure is None and self.size > 0
+
+    @property
     def active(self) -> int:
         """When something was last said, else when the session began, else when it was written."""
         return self.last_active or self.created or self.mtime_ns // 1_000_000
@@ -90,7 +95,7 @@ def scan(disk: Disk, path: Path, known: Summary | None = None) -> Summary:
         raise explain(error, "could not open the session") from error
     try:
         info = disk.stat(fd)
-        if known is not None and known.settled and 0 < known.size <= info.st_size:
+        if known is not None and known.resumable and known.size <= info.st_size:
             found, start = msgspec.structs.replace(known), known.size
         else:
             found, start = Summary(), 0

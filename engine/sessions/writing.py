@@ -78,7 +78,9 @@ def _name(tree: Tree, fields: Mapping[str, Any], taken: set[str], new_id: Callab
     if given is not None:
         if given in tree.nodes or given in taken:
             raise StoreError(f"the session has an entry {given} already")
-        return str(given)
+        if not isinstance(given, str) or not given:
+            raise StoreError("an entry's id must be text")
+        return given
     while (name := new_id()) in tree.nodes or name in taken:
         pass
     return name

@@ -31,7 +31,7 @@ class FaultyDisk(Disk):
         self.full = False
         self.fds: set[int] = set()
         self.trace: list[str] = []
-        self.unsynced: dict[int, int] = {}
+        self.unsynced: dict[str, int] = {}
 
     def _step(self, name: str, tear: Callable[[], object] | None = None) -> None:
         if self.dead:
@@ -70,12 +70,12 @@ class FaultyDisk(Disk):
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
         self._step("write", lambda: os.write(fd, bytes(data)[: max(1, len(data) // 2)]))
-        self.unsynced.setdefault(fd, os.fstat(fd).st_size)
+        self.unsynced.setdefault(os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd).st_size)
         return super().write(fd, data)
 
     def fsync(self, fd: int) -> None:
         self._step("fsync")
-        self.unsynced.pop(fd, None)
+        self.unsynced.pop(os.readlink(f"/proc/self/fd/{fd}"), None)
 
     def truncate(self, fd: int, size: int) -> None:
         self._step("truncate")
@@ -121,9 +121,9 @@ class FaultyDisk(Disk):
         """What the kernel does with a dead process; `lose`: the power went too, and of what was
         not synced nothing reached the disk."""
         if lose:
-            for fd, size in self.unsynced.items():
-                if fd in self.fds:
-                    os.ftruncate(fd, size)
+            for path, size in self.unsynced.items():
+                if os.path.exists(path) and os.path.getsize(path) > size:
+                    os.truncate(path, size)
         for fd in self.fds:
             os.close(fd)
         self.fds.clear()
