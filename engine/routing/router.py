@@ -27,7 +27,7 @@ from engine.routing.keyformat import KeyFormat
 from engine.routing.keys import MAIN_KEY, UNKNOWN, peer_key, thread_keys
 from engine.routing.patterns import base_keys, compile_patterns
 
-__all__ = ["AgentTable", "Route", "Router"]
+__all__ = ["AgentTable", "Route", "Router", "facts_of"]
 
 
 class AgentTable:
@@ -116,7 +116,7 @@ class Router:
         Returns:
             The route; the same for the same config and envelope.
         """
-        facts = _facts(envelope)
+        facts = facts_of(envelope)
         agent, matched_by = self._decide(facts)
         return Route(
             agent,
@@ -206,7 +206,8 @@ def _peer_facts(peer: Peer | None) -> PeerFacts | None:
     return PeerFacts(peer_class(peer.kind), trim(peer.id), peer.kind) if peer else None
 
 
-def _facts(envelope: Envelope) -> Facts:
+def facts_of(envelope: Envelope) -> Facts:
+    """An envelope as bindings look at it."""
     roles = envelope.member_role_ids
     return Facts(
         token(envelope.channel),
