@@ -19,8 +19,8 @@ from textual.widgets import Static
 
 from engine.text import safe_line
 from tui.widgets.backlog import PAGE, Backlog
-from tui.widgets.markdown_safe import Piece
 from tui.widgets.message import LiveMessage, MessageView
+from tui.widgets.pieces import Piece
 from tui.widgets.shown import Shown, agent_of
 
 __all__ = ["LIVE", "ChatScroll", "Live"]

@@ -12,28 +12,23 @@ and what is nested deeper than MAX_DEPTH is shown as it was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from textual.content import Content, Span
 
 from engine.text import safe_line, safe_text, shorten
-from tui.cells import fit
+from tui.widgets.pieces import DIM, Grid, Paragraph, Piece
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 __all__ = [
-    "DIM",
     "INLINE_LIMIT",
     "MAX_DEPTH",
-    "Grid",
-    "Paragraph",
-    "Piece",
-    "Rows",
     "code_blocks",
     "parse",
     "parse_lines",
@@ -58,9 +53,6 @@ _STAIRS = re.compile(r"^(?:[ \t]*>){12}", re.MULTILINE)
 
 _LINK_LIMIT = 200
 _QUOTE, _CODE = "▎ ", "│ "
-DIM = "$text 60%"
-"""The style of what is beside the words: margins, addresses, models, times."""
-
 _INLINE_CODE, _HEADING = "$text-accent", "bold $text-primary"
 _SPANS = {"em": "italic", "strong": "bold", "s": "strike", "link": "underline"}
 # fmt: off
@@ -71,107 +63,6 @@ _LANGUAGES = frozenset({
 })
 # fmt: on
 """Only these lexers run on foreign code: among the hundreds there are slow ones."""
-
-Rows = list[Content]
-
-
-class Piece(Protocol):
-    """A part of a message that can be laid out in `width` cells."""
-
-    def rows(self, width: int) -> Rows: ...
-
-
-def _margin(text: str, width: int) -> Content:
-    """A margin in at most half of the width, so that deep nesting leaves room for words."""
-    if len(text) > width // 2:
-        text = text[: width // 2]
-    return Content.styled(text, DIM) if text.strip() else Content(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """Text between margins. `first` stands before the first row, `rest` before the others.
-
-    `fold` cuts at the width instead of between words, and keeps white space (code).
-    """
-
-    content: Content
-    first: str = ""
-    rest: str = ""
-    fold: bool = False
-
-    def rows(self, width: int) -> Rows:
-        first, rest = _margin(self.first, width), _margin(self.rest, width)
-        room = max(2, width - max(first.cell_length, rest.cell_length))
-        rows: Rows = []
-        for line in self.content.split(allow_blank=True):
-            fits = line.cell_length <= room
-            cut = [line] if fits else line.fold(room) if self.fold else line.wrap(room)
-            rows.extend(cut)
-        if not first.plain and not rest.plain:
-            return rows
-        return [(rest if index else first) + row for index, row in enumerate(rows)]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table: `cells` row by row (the first is the head); `right` names the columns that are
-    aligned to the right."""
-
-    cells: tuple[tuple[Content, ...], ...]
-    right: frozenset[int] = frozenset()
-    margin: str = ""
-    more: int = 0
-
-    def rows(self, width: int) -> Rows:
-        margin = _margin(self.margin, width)
-        widths = self._widths(width - margin.cell_length)
-        rows: Rows = []
-        for index, cells in enumerate(self.cells):
-            rows.extend(margin + row for row in _grid_row(cells, widths, self.right))
-            if index == 0:
-                line = "  ".join("─" * size for size in widths)
-                rows.append(margin + Content.styled(line, DIM))
-        if self.more:
-            note = fit(f"… {self.more:,} more cells or rows", max(2, width)).rstrip()
-            rows.append(Content.styled(note, DIM))
-        return rows
-
-    def _widths(self, room: int) -> list[int]:
-        columns = max(len(row) for row in self.cells)
-        widths = [1] * columns
-        for row in self.cells:
-            for index, cell in enumerate(row):
-                widths[index] = max(widths[index], cell.cell_length)
-        room = max(columns, room - 2 * (columns - 1))
-        share = max(1, room // columns)
-        while sum(widths) > room:  # the widest gives way, down to an even share
-            widest = max(range(columns), key=widths.__getitem__)
-            if widths[widest] <= share:
-                break
-            others = max((size for size in widths if size < widths[widest]), default=share)
-            excess = sum(widths) - room
-            widths[widest] = max(share, others, widths[widest] - excess)
-            if widths[widest] == others and widths.count(others) == columns:
-                return [share] * columns
-        return widths
-
-
-def _grid_row(cells: Sequence[Content], widths: Sequence[int], right: frozenset[int]) -> Rows:
-    wrapped = [
-        cell.wrap(max(2, size)) if cell.cell_length > size else [cell]
-        for cell, size in zip(cells, widths, strict=False)
-    ]
-    height = max((len(rows) for rows in wrapped), default=1)
-    lines: Rows = []
-    for index in range(height):
-        parts = []
-        for column, (rows, size) in enumerate(zip(wrapped, widths, strict=False)):
-            row = rows[index] if index < len(rows) else Content("")
-            space = max(0, size - row.cell_length)
-            parts.append(row.pad_left(space) if column in right else row.pad_right(space))
-        lines.append(Content("  ").join(parts))
-    return lines
 
 
 def plain(text: str) -> tuple[Piece, ...]:
@@ -240,6 +131,7 @@ class _Builder:
     table: list[list[Content]] | None = None
     right: set[int] = field(default_factory=set)
     skipped: int = 0
+    full: bool = False
 
     def add(self, token: Token) -> None:
         if token.level == 0 and token.map is not None:
@@ -335,14 +227,15 @@ class _Builder:
             self.right.add(len(self.table[0]))
 
     def _tr_open(self, token: Token) -> None:
-        if self.table is not None and len(self.table) < GRID_ROWS:
+        self.full = self.table is None or len(self.table) >= GRID_ROWS
+        if self.table is not None and not self.full:
             self.table.append([])
-        else:
-            self.skipped += 1
 
     def _cell(self, content: Content) -> None:
-        if self.table and not self.skipped and len(self.table[-1]) < GRID_COLUMNS:
+        if self.table and not self.full and len(self.table[-1]) < GRID_COLUMNS:
             self.table[-1].append(content)
+        else:
+            self.skipped += 1
 
     def _table_close(self, token: Token) -> None:
         rows = tuple(tuple(row) for row in self.table or () if row)

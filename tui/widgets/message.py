@@ -22,16 +22,8 @@ from textual.widget import Widget
 
 from engine.text import safe_line, safe_text
 from tui.cells import fit
-from tui.widgets.markdown_safe import (
-    DIM,
-    Paragraph,
-    Piece,
-    Rows,
-    code_blocks,
-    parse,
-    parse_lines,
-    plain,
-)
+from tui.widgets.markdown_safe import code_blocks, parse, parse_lines, plain
+from tui.widgets.pieces import DIM, Paragraph, Piece, Rows
 from tui.widgets.shown import Shown
 
 __all__ = ["BODY_LIMIT", "LiveMessage", "MessageView", "prepare"]
