@@ -36,24 +36,28 @@ class Place:
     def config_path(self) -> Path:
         return config_path(self.config_option, self.state_dir, os.environ)
 
-    @property
-    def config_named(self) -> bool:
-        """Whether a person named the config file, so that it must exist."""
-        return bool(self.config_option or os.environ.get("BRANCHLINE_CONFIG_PATH"))
-
-    @property
     def config_for_engine(self) -> Path | None:
-        """The config file to open an engine with: None lets it look in the state dir."""
-        return self.config_path if self.config_named else None
+        """The config file to open an engine with: None lets it look for itself, and write a
+        first one where there is none.
+
+        Raises:
+            ConfigError: the file that `--config` names does not exist.
+        """
+        if not self.config_option:
+            return None
+        path = self.config_path
+        if not os.path.lexists(path):
+            self.config()
+        return path
 
     def load(self) -> Loaded:
-        """Read the config; without a file, the defaults."""
+        """Read the config; without a file, the defaults, unless `--config` names it."""
         from engine.config.load import Loaded, load_config
         from engine.config.schema import Config
         from engine.disk import Disk
 
         path = self.config_path
-        if not self.config_named and not os.path.lexists(path):
+        if not self.config_option and not os.path.lexists(path):
             return Loaded(Config(), (), path=path)
         return load_config(Disk(), path, os.environ)
 

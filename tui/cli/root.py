@@ -53,7 +53,7 @@ def cli(ctx: click.Context) -> int | None:
     from tui.app import run_app
 
     place = here()
-    return run_app(place.state_dir, place.config_for_engine)
+    return run_app(place.state_dir, place.config_for_engine())
 
 
 def _tell_usage(error: click.ClickException) -> None:

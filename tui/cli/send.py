@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,13 @@ import click
 
 from engine.errors import InputRefused
 from engine.text import safe_text
-from tui.cli.output import print_json, say, tell_error, tell_problem, warn
+from tui.cli.output import print_json, say, tell_error, warn
 from tui.cli.place import Place, here, json_option, place_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from engine.engine import Engine
+    from engine.engine import Engine, Receipt, TurnResult
     from engine.events import Event
     from engine.routing.envelope import Envelope
 
@@ -49,7 +48,7 @@ def _read_text(text: str | None) -> str:
     from engine.routing.read import MAX_TEXT
 
     if text is not None and text != "-":
-        return text
+        return _decoded(os.fsencode(text))
     if text is None and sys.stdin.isatty():
         raise click.UsageError("give TEXT, or pipe it in")
     data = sys.stdin.buffer.read(MAX_TEXT + 1)
@@ -58,11 +57,15 @@ def _read_text(text: str | None) -> str:
             f"the message is longer than {MAX_TEXT:,} bytes",
             remedy="Send it in parts, or as a file in the workspace",
         )
+    return _decoded(data).rstrip("\r\n")
+
+
+def _decoded(data: bytes) -> str:
     try:
-        return data.decode("utf-8").rstrip("\r\n")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputRefused(
-            f"the message is not UTF-8 text (byte {error.start:,})",
+            f"the message is not UTF-8 text (byte {error.start + 1:,})",
             remedy="Convert it first, e.g. with iconv",
         ) from None
 
@@ -75,9 +78,7 @@ def _envelope(text: str, facts: dict[str, Any]) -> Envelope:
         if any(facts.values()):
             raise click.UsageError("--account, --peer, --sender and --thread need --channel")
         facts["channel"] = OPERATOR_CHANNEL
-    found = read_envelope(
-        {**facts, "text": text, "timestamp": time.time_ns() // 1_000_000, "mentionsAgent": True}
-    )
+    found = read_envelope({**facts, "text": text, "timestamp": time.time_ns() // 1_000_000})
     if found.sender is None and found.peer is not None and found.peer.kind == "dm":
         from dataclasses import replace
 
@@ -103,131 +104,129 @@ def _session_key(place: Place, ref: str | None) -> str | None:
     return find(store_of(place), ref).key
 
 
-class _Turn:
-    """One turn, followed to its end."""
+class _Printer:
+    """Prints a turn's events: the reply to stdout as it comes, remarks to stderr."""
 
-    def __init__(self, engine: Engine, order: _Order):
-        self.engine = engine
-        self.order = order
-        self.interrupted = False
-        self._open_line = False
-        self._turn_id: str | None = None
-        self._key: str | None = None
+    def __init__(self, *, stream: bool):
+        self._stream = stream
+        self._in_line = False
+        self.printed = False
 
-    async def run(self) -> int:
-        """Submit, stream, print the outcome; the exit code."""
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        order = self.order
-        async with self.engine.subscribe() as events:
-            receipt = await self.engine.submit(
-                order.envelope, session_key=order.session, model=order.model
-            )
-            self._turn_id, self._key = receipt.turn_id, receipt.session_key
-            loop.add_signal_handler(signal.SIGINT, self._interrupt, loop)
-            following = asyncio.create_task(self._follow(events))
-            try:
-                done = asyncio.ensure_future(receipt.result())
-                await asyncio.wait({done, following}, return_when=asyncio.FIRST_COMPLETED)
-                if following.done():
-                    await self._gave_up(following)
-                result = await done
-                if not following.done():
-                    await asyncio.wait({following}, timeout=1)
-            finally:
-                loop.remove_signal_handler(signal.SIGINT)
-                following.cancel()
-                with suppress(asyncio.CancelledError, BrokenPipeError):
-                    await following
-        if following.done() and not following.cancelled() and following.exception():
-            raise BrokenPipeError
-        return self._finish(receipt, result)
-
-    async def _gave_up(self, following: Any) -> None:
-        """The reader of our output went away: nobody waits for the answer any more."""
-        if following.exception() is not None and self._key is not None:
-            await self.engine.cancel(self._key)
-
-    def _interrupt(self, loop: Any) -> None:
-        """Ctrl-C: stop the turn and keep what came; a second one ends the program."""
-        loop.remove_signal_handler(signal.SIGINT)
-        self.interrupted = True
-        if self._key is not None:
-            self._stopping = loop.create_task(self.engine.cancel(self._key))
-
-    async def _follow(self, events: AsyncIterator[Event]) -> None:
-        from engine.events import Noticed, TurnEnded
-
-        async for event in events:
-            if isinstance(event, Noticed):
-                if event.session_key in (None, self._key):
-                    self._remark(lambda problem=event.problem: tell_problem(problem))
-            elif getattr(event, "turn_id", None) == self._turn_id:
-                self._hear(event)
-                if isinstance(event, TurnEnded):
-                    return
-
-    def _hear(self, event: Event) -> None:
-        from engine.events import (
-            ReplyDelta,
-            TurnQueued,
-            TurnRetrying,
-            TurnSwitched,
-            TurnWaiting,
-        )
+    def hear(self, event: Event) -> None:
+        """Tell one event of the turn."""
+        from engine.events import Noticed, ReplyDelta, TurnQueued, TurnRetrying, TurnWaiting
+        from engine.events import TurnSwitched as Switched
 
         match event:
-            case ReplyDelta(text=text) if text and self.order.stream:
-                sys.stdout.write(safe_text(text))
-                sys.stdout.flush()
-                self._open_line = not text.endswith("\n")
+            case ReplyDelta(text=text) if text and self._stream:
+                self._print(text)
+            case Noticed(problem=problem):
+                self._remark(str(problem))
             case TurnQueued(ahead=ahead):
-                warn(f"waiting for {ahead} earlier turns of this session")
+                self._remark(f"waiting for earlier turns of this session: {ahead}")
             case TurnWaiting(holder_pid=pid):
                 whom = f"process {pid}" if pid else "another process"
-                warn(f"the session is busy in {whom}; waiting")
+                self._remark(f"the session is busy in {whom}; waiting")
             case TurnRetrying(reason=reason, seconds=seconds):
-                warn(f"{reason}; trying again in {seconds:.0f} s")
-            case TurnSwitched(from_model=old, to_model=new, reason=reason):
-                self._remark(lambda: warn(f"{old} could not answer ({reason}); {new} does"))
+                self._remark(f"{reason}; trying again in {seconds:.0f} s")
+            case Switched(from_model=old, to_model=new, reason=reason):
+                self._remark(f"{old} could not answer ({reason}); {new} does")
 
-    def _remark(self, tell: Any) -> None:
-        self._end_line()
-        tell()
+    def _print(self, text: str) -> None:
+        sys.stdout.write(safe_text(text))
+        sys.stdout.flush()
+        self.printed = True
+        self._in_line = not text.endswith("\n")
 
-    def _end_line(self) -> None:
-        if self._open_line:
+    def _remark(self, text: str) -> None:
+        self.end_line()
+        warn(text)
+
+    def end_line(self) -> None:
+        """Finish a line that the reply left open."""
+        if self._in_line:
             sys.stdout.write("\n")
-            sys.stdout.flush()
-            self._open_line = False
-
-    def _finish(self, receipt: Any, result: Any) -> int:
-        order = self.order
-        if order.as_json:
-            print_json(_outcome(receipt, result))
-        elif self._open_line:
-            self._end_line()
-        elif result.text and not (order.stream and not getattr(result, "command", False)):
-            say(result.text)
-        if self.interrupted:
-            return INTERRUPTED
-        if result.error is not None:
-            tell_error(result.error)
-            return 1
-        return 0
+            self._in_line = False
 
 
-def _outcome(receipt: Any, result: Any) -> dict[str, Any]:
-    """The outcome in the shape of SPEC §13."""
-    from engine.routing.keys import agent_of
+class _Stopper:
+    """Ctrl-C: the first stops the turn, and what has come is kept; the next ends the program."""
 
-    route, usage = receipt.route, result.usage
+    def __init__(self, engine: Engine, key: str):
+        import asyncio
+
+        self.pressed = False
+        self._loop = asyncio.get_running_loop()
+        self._engine, self._key = engine, key
+        self._stopping: object = None
+
+    def __enter__(self) -> _Stopper:
+        self._loop.add_signal_handler(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.remove_signal_handler(signal.SIGINT)
+
+    def _press(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGINT)
+        self.pressed = True
+        self._stopping = self._loop.create_task(self._engine.cancel(self._key))
+
+
+async def _follow(events: AsyncIterator[Event], receipt: Receipt, printer: _Printer) -> None:
+    """Tell the events of one turn, until it ends."""
+    from engine.events import Noticed, TurnEnded
+
+    async for event in events:
+        ours = getattr(event, "turn_id", None) == receipt.turn_id
+        noticed = isinstance(event, Noticed) and event.session_key == receipt.session_key
+        if ours or noticed:
+            printer.hear(event)
+        if ours and isinstance(event, TurnEnded):
+            return
+
+
+async def _turn(engine: Engine, order: _Order) -> int:
+    """Submit, follow to the end, print the outcome; the exit code."""
+    import asyncio
+
+    printer = _Printer(stream=order.stream)
+    async with engine.subscribe() as events:
+        receipt = await engine.submit(order.envelope, session_key=order.session, model=order.model)
+        with _Stopper(engine, receipt.session_key) as stopper:
+            following = asyncio.ensure_future(_follow(events, receipt, printer))
+            ending = asyncio.ensure_future(receipt.result())
+            await asyncio.wait({following, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done() and following.exception() is not None:
+                # Nobody reads our output any more, so nobody waits for the rest of the answer.
+                await engine.cancel(receipt.session_key)
+            result = await ending
+            if result.command:
+                following.cancel()
+            await asyncio.wait({following})
+    if not following.cancelled():
+        following.result()
+    printer.end_line()
+    if order.as_json:
+        print_json(_outcome(receipt, result))
+    elif result.text and not printer.printed:
+        say(result.text)
+    if stopper.pressed:
+        return INTERRUPTED
+    if result.error is not None:
+        tell_error(result.error)
+        return 1
+    return 0
+
+
+def _outcome(receipt: Receipt, result: TurnResult) -> dict[str, Any]:
+    """The outcome in the shape of SPEC §13; `matchedBy` is null where --session chose."""
+    route, usage = receipt.order.route, result.usage
     return {
-        "agentId": getattr(route, "agent_id", None) or agent_of(receipt.session_key),
+        "agentId": receipt.order.agent_id,
         "sessionKey": receipt.session_key,
         "sessionId": receipt.session_id,
-        "matchedBy": getattr(route, "matched_by", None),
+        "matchedBy": route.matched_by if route else None,
         "entryId": receipt.entry_id,
         "replyEntryId": result.reply_entry_id,
         "text": result.text,
@@ -247,10 +246,14 @@ def _outcome(receipt: Any, result: Any) -> dict[str, Any]:
 async def _send(place: Place, order: _Order) -> int:
     from engine.engine import Engine
 
+    # A script gets the offline model's answer at once; a person sees it being written.
+    paced = order.stream and sys.stdout.isatty()
     async with Engine.open(
-        place.state_dir, config_path=place.config_for_engine, environ=os.environ
+        place.state_dir, config_path=place.config_for_engine(), environ=os.environ, paced=paced
     ) as engine:
-        return await _Turn(engine, order).run()
+        if engine.first_run:
+            warn(f"wrote a first config, with all settings explained: {engine.config_path}")
+        return await _turn(engine, order)
 
 
 @click.command()
