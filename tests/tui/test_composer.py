@@ -37,6 +37,18 @@ async def test_enter_sends_and_the_text_stays_until_it_is_accepted() -> None:
         assert app.composer.draft == ""
 
 
+async def test_letters_and_enter_in_one_burst_keep_their_order() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.composer.focus()
+        await pilot.pause()
+        for char in "hello":
+            app.post_message(events.Key(char, char))
+        app.post_message(events.Key("enter", "\r"))
+        await pilot.pause()
+        assert sent(app) == ["hello"]
+
+
 async def test_what_is_typed_after_sending_stays() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:

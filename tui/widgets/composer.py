@@ -60,19 +60,16 @@ class Composer(TextArea):
 
     BINDING_GROUP_TITLE = "Composer"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", id="composer.send", priority=True),
+        Binding("enter", "send", "Send", id="composer.send"),
         Binding(
             "ctrl+j,shift+enter,alt+enter",
             "newline",
             "New line",
             id="composer.newline",
             key_display="^J",
-            priority=True,
         ),
-        Binding("tab", "take", "Take", id="composer.take", priority=True, show=False),
-        Binding(
-            "escape", "close_menu", "Close", id="composer.close_menu", priority=True, show=False
-        ),
+        Binding("tab", "take", "Take", id="composer.take", show=False),
+        Binding("escape", "close_menu", "Close", id="composer.close_menu", show=False),
         Binding("ctrl+r", "search", "Earlier prompts", id="composer.search", show=False),
         Binding("ctrl+g", "editor", "Editor", id="composer.editor", tooltip="$VISUAL or $EDITOR"),
     ]
@@ -167,6 +164,16 @@ class Composer(TextArea):
         self._sent = None
 
     # --- keys -----------------------------------------------------------------------------
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Keys that the field would write are looked up here first, and not as priority bindings:
+        those overtake the letters that came just before them in one burst, and send nothing."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            if self.check_action(binding.action, ()):
+                event.stop()
+                event.prevent_default()
+                await self.run_action(binding.action)
+                return
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("take", "close_menu"):
