@@ -56,7 +56,7 @@ def tell_error(error: BranchlineError) -> None:
     """An error on stderr: what, where, what to do; a config's with all its problems."""
     from engine.errors import ConfigError
 
-    if not isinstance(error, ConfigError):
+    if not isinstance(error, ConfigError) or len(error.problems) == 1:
         warn(str(error))
         return
     for problem in error.problems:
