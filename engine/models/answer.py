@@ -21,7 +21,7 @@ from engine.models.protocol import (
     Usage,
 )
 
-__all__ = ["Answer", "ThinkSplitter", "ToolParts", "silent_overflow", "tool_blocks"]
+__all__ = ["Answer", "ThinkSplitter", "ToolParts", "counted", "silent_overflow", "tool_blocks"]
 
 _OPEN, _CLOSE = "<think>", "</think>"
 FULL = 0.99
@@ -173,6 +173,14 @@ def tool_blocks(calls: list[ToolParts], *, cut: bool) -> Iterator[ToolCall]:
         arguments, good = parse_arguments(call.text)
         if good or not cut:
             yield ToolCall(call.id, call.name, arguments)
+
+
+def counted(
+    *, prompt: int = 0, output: int = 0, cache_read: int = 0, cache_write: int = 0
+) -> Usage | None:
+    """Token counts, or None when all are zero: a server that does not count says 0."""
+    usage = Usage(max(0, prompt), output, cache_read, cache_write)
+    return usage if usage.total > 0 else None
 
 
 def silent_overflow(

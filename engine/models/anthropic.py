@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.models.answer import ToolParts, silent_overflow, tool_blocks
+from engine.models.answer import ToolParts, counted, silent_overflow, tool_blocks
 from engine.models.endpoint import Endpoint
 from engine.models.jsontext import Surrogates, as_list, as_map, as_text, dumps, loads
 from engine.models.protocol import (
@@ -333,12 +333,10 @@ class AnthropicDecoder:
         return tuple(blocks)
 
 
-def _usage(counted: Mapping[str, int]) -> Usage | None:
-    if not counted:
-        return None
-    return Usage(
-        input=counted.get("input_tokens", 0),
-        output=counted.get("output_tokens", 0),
-        cache_read=counted.get("cache_read_input_tokens", 0),
-        cache_write=counted.get("cache_creation_input_tokens", 0),
+def _usage(counts: Mapping[str, int]) -> Usage | None:
+    return counted(
+        prompt=counts.get("input_tokens", 0),
+        output=counts.get("output_tokens", 0),
+        cache_read=counts.get("cache_read_input_tokens", 0),
+        cache_write=counts.get("cache_creation_input_tokens", 0),
     )

@@ -97,7 +97,7 @@ class ModelDoor:
         Raises:
             ModelError: nobody could answer, or the answer broke off (`partial` holds its text).
         """
-        chain = list(dict.fromkeys((ref, *fallbacks)))
+        chain = list(dict.fromkeys(self._ref(name) for name in (ref, *fallbacks)))
         failures: list[tuple[str, ModelError]] = []
         for position, candidate in enumerate(chain):
             shown = False
@@ -114,6 +114,13 @@ class ModelDoor:
                 if position + 1 == len(chain):
                     raise _all_failed(failures) from error
             yield Switched(candidate, chain[position + 1], failures[-1][1].message)
+
+    def _ref(self, name: str) -> str:
+        """The reference behind an alias; a name that leads nowhere fails when its turn comes."""
+        try:
+            return self.registry.resolve(name)
+        except ModelNotFound:
+            return name
 
     async def _ask(
         self, request: ModelRequest, ref: str, switched: bool

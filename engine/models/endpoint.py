@@ -5,14 +5,17 @@ Source of the base URL rules: the providers' own SDKs (OLLAMA_HOST parsing, `/v1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from engine.config.expand import expand
 from engine.config.schema import Provider as ProviderConfig
-from engine.errors import ModelError
-from engine.models.keys import Key, expand, find_key
+from engine.config.secrets import Secret, find_key
+from engine.disk import Disk
+from engine.errors import ModelError, Problem
 from engine.models.presets import APIS, PRESETS, Preset
 
 __all__ = ["Endpoint", "base_url", "is_loopback", "make_endpoint", "parse_ollama_host"]
@@ -28,6 +31,10 @@ class Endpoint:
 
     Attributes:
         key: the secret, or None to send no key.
+        key_source: name of the variable, `config` or `file …`; None without a key.
+        key_problem: why the key that the config names cannot be used.
+        needs_key: whether a call without a key is refused before it is sent.
+        key_names: variables in which the key is looked for.
         bearer: send the key as `Authorization: Bearer` where the API's own way differs.
         idle: longest silence of a stream, in seconds.
     """
@@ -35,7 +42,9 @@ class Endpoint:
     provider: str
     api: str
     url: str
-    key: Key | None = None
+    key: Secret | None = None
+    key_source: str | None = None
+    key_problem: Problem | None = None
     needs_key: bool = False
     key_names: tuple[str, ...] = ()
     bearer: bool = False
@@ -60,11 +69,15 @@ class Endpoint:
 def is_loopback(host: str) -> bool:
     """Whether a host name is this machine."""
     host = host.strip("[]").lower()
-    return host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
+    named = host in {"localhost", "::1"} or host.endswith(".localhost")
+    return named or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def make_endpoint(
-    provider: str, config: ProviderConfig | None, environ: Mapping[str, str]
+    provider: str,
+    config: ProviderConfig | None,
+    environ: Mapping[str, str],
+    disk: Disk | None = None,
 ) -> Endpoint:
     """Put a provider's settings together.
 
@@ -72,26 +85,31 @@ def make_endpoint(
         provider: its id.
         config: its entry under `models.providers`, if it has one.
         environ: environment variables, those of the config's `env` included.
+        disk: where key files are read; None: the real one.
 
     Raises:
         ModelError: the API is not one we speak, or no base URL is known.
     """
-    config = config or ProviderConfig()
+    given, config = config, config or ProviderConfig()
     preset = PRESETS.get(provider) or Preset("openai-completions", needs_key=False)
     api = _api(provider, config.api or preset.api)
     url = "" if api == "offline" else base_url(api, _raw_url(provider, config, preset, environ))
-    key = find_key(provider, config.api_key, preset.keys, environ)
+    stripped = {name: environ[name].strip() for name in preset.keys if name in environ}
+    environ = {**environ, **stripped}
+    found = find_key(provider, given, environ, disk or Disk(), variables=preset.keys)
     local = is_loopback(urlsplit(url).hostname or "") if url else preset.local
     return Endpoint(
         provider=provider,
         api=api,
         url=url,
-        key=key,
-        needs_key=preset.needs_key and not local,
+        key=found.secret,
+        key_source=found.source if found.secret else None,
+        key_problem=found.problem,
+        needs_key=found.problem is not None or _needs_key(preset, config, local=local),
         key_names=preset.keys,
-        bearer=key is not None and key.source == "ANTHROPIC_AUTH_TOKEN",
+        bearer=bool(found.secret) and found.source == "ANTHROPIC_AUTH_TOKEN",
         headers={
-            name: expand(text, environ, f"models.providers.{provider}.headers.{name}")
+            name: _filled(text, environ, f"models.providers.{provider}.headers.{name}")
             for name, text in config.headers.items()
         },
         extra_body=dict(config.extra_body),
@@ -102,6 +120,21 @@ def make_endpoint(
         allow_insecure=config.allow_insecure,
         local=local,
     )
+
+
+def _needs_key(preset: Preset, config: ProviderConfig, *, local: bool) -> bool:
+    """Not on this machine, nor where the config says `apiKey: null`."""
+    return preset.needs_key and not local and config.api_key is not False
+
+
+def _filled(text: str, environ: Mapping[str, str], place: str) -> str:
+    """Text of the config with its `${VAR}` filled in."""
+    value, missing = expand(text, environ)
+    if missing:
+        raise ModelError(
+            f"{missing[0]} is not set", kind="invalid", place=place, remedy=f"Set {missing[0]}"
+        )
+    return value
 
 
 def _api(provider: str, api: str) -> str:
@@ -119,7 +152,7 @@ def _raw_url(
     provider: str, config: ProviderConfig, preset: Preset, environ: Mapping[str, str]
 ) -> str:
     if config.base_url:
-        return expand(config.base_url, environ, f"models.providers.{provider}.baseUrl")
+        return _filled(config.base_url, environ, f"models.providers.{provider}.baseUrl")
     for name in preset.urls:
         if environ.get(name):
             return environ[name]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from engine.config.secrets import redact as hide_secrets
 from engine.errors import ModelError, ModelErrorKind
 from engine.models.endpoint import Endpoint
 from engine.models.jsontext import loads
@@ -22,6 +23,8 @@ from engine.text import safe_line
 __all__ = ["Report", "classify", "is_overflow", "kind_of", "redact", "remedy_for", "retry_after"]
 
 MESSAGE_LIMIT = 300
+SCAN_LIMIT = 8000
+"""Characters of a message that are looked at: the rest is cut off anyway."""
 
 _RATE = re.compile(r"rate.?limit|too many requests|(?:tokens|requests) per (?:min|day|sec)|throttl")
 _BILLING = re.compile(
@@ -86,11 +89,6 @@ _BY_STATUS: dict[int, ModelErrorKind] = {
     524: "timeout",
     529: "overloaded",
 }
-_SECRETS = re.compile(
-    r"\b(?:sk|rk|pk|gsk|xai|key)-[\w*.-]{6,}|\bgsk_\w{6,}|\bAIza[\w-]{10,}"
-    r"|(?<=Bearer )[^\s\"',]{6,}|(?<=[?&]key=)[^\s\"'&]+",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +259,8 @@ def _retryable(headers: Mapping[str, str], kind: ModelErrorKind) -> bool | None:
 
 def redact(text: str, endpoint: Endpoint | None = None) -> str:
     """One safe line without the key, or anything that looks like one."""
-    if endpoint is not None and endpoint.key is not None:
-        text = text.replace(endpoint.key.reveal(), "***")
-    return safe_line(_SECRETS.sub("***", text), limit=MESSAGE_LIMIT)
+    known = [endpoint.key] if endpoint is not None and endpoint.key is not None else []
+    return safe_line(hide_secrets(text[:SCAN_LIMIT], known), limit=MESSAGE_LIMIT)
 
 
 def remedy_for(kind: ModelErrorKind, endpoint: Endpoint, status: int | None = None) -> str:
@@ -286,10 +283,12 @@ def remedy_for(kind: ModelErrorKind, endpoint: Endpoint, status: int | None = No
 
 
 def _key_remedy(endpoint: Endpoint) -> str:
-    name = endpoint.key_names[0] if endpoint.key_names else "the key"
+    setting = f"models.providers.{endpoint.provider}.apiKey"
+    if endpoint.key_problem is not None:
+        return str(endpoint.key_problem)
     if endpoint.key is None:
-        where = name if endpoint.key_names else f"models.providers.{endpoint.provider}.apiKey"
+        where = endpoint.key_names[0] if endpoint.key_names else setting
         return f"Set {where}, or choose another model with /model"
-    if endpoint.key.source == "config":
-        return f"Check models.providers.{endpoint.provider}.apiKey"
-    return f"Check the key in {endpoint.key.source}"
+    if endpoint.key_source == "config":
+        return f"Check {setting}"
+    return f"Check the key in {endpoint.key_source}"

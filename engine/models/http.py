@@ -185,11 +185,13 @@ def _headers(endpoint: Endpoint, own: Mapping[str, str]) -> dict[str, str]:
     headers |= {name.lower(): value for name, value in own.items()}
     headers |= {name.lower(): value for name, value in endpoint.headers.items()}
     secret = endpoint.key is not None or any("auth" in name or "key" in name for name in headers)
-    if endpoint.needs_key and not secret:
+    if endpoint.key_problem is not None or (endpoint.needs_key and not secret):
+        problem = endpoint.key_problem
         raise ModelError(
-            f"there is no key for {endpoint.provider}",
+            problem.message if problem else f"there is no key for {endpoint.provider}",
             kind="auth",
-            remedy=remedy_for("auth", endpoint),
+            place=problem.path if problem else None,
+            remedy=problem.hint if problem else remedy_for("auth", endpoint),
         )
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):

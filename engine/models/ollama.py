@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from engine.models.answer import Answer, ToolParts, silent_overflow
+from engine.models.answer import Answer, ToolParts, counted, silent_overflow
 from engine.models.endpoint import Endpoint
 from engine.models.jsontext import as_list, as_map, as_text, dumps, loads
 from engine.models.openai_stream import new_call_id
@@ -208,8 +208,6 @@ class OllamaDecoder:
 def _usage(payload: Mapping[str, Any]) -> Usage | None:
     """Counts of the last object; `prompt_eval_count` is missing when the prompt was cached."""
     read, wrote = payload.get("prompt_eval_count"), payload.get("eval_count")
-    if not isinstance(read, int) and not isinstance(wrote, int):
-        return None
-    return Usage(
-        input=read if isinstance(read, int) else 0, output=wrote if isinstance(wrote, int) else 0
+    return counted(
+        prompt=read if isinstance(read, int) else 0, output=wrote if isinstance(wrote, int) else 0
     )

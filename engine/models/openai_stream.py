@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from engine.models.answer import Answer, ToolParts, silent_overflow
+from engine.models.answer import Answer, ToolParts, counted, silent_overflow
 from engine.models.endpoint import Endpoint
 from engine.models.jsontext import as_list, as_map, as_text, dumps, loads, parse_arguments
 from engine.models.protocol import Done, ModelRequest, StopReason, StreamEvent, Usage
@@ -148,12 +148,11 @@ class OpenAIDecoder:
         read = _number(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens"))
         wrote = _number(details.get("cache_write_tokens"))
         prompt = _number(usage.get("prompt_tokens"))
-        self._usage = Usage(
-            input=max(0, prompt - read - wrote),
-            output=_number(usage.get("completion_tokens")),
-            cache_read=read,
-            cache_write=wrote,
+        output = _number(usage.get("completion_tokens"))
+        found = counted(
+            prompt=prompt - read - wrote, output=output, cache_read=read, cache_write=wrote
         )
+        self._usage = found or self._usage
 
     def _end(self) -> Iterator[StreamEvent]:
         self._over = True

@@ -209,7 +209,7 @@ class ModelInfo:
         model: the provider's own id (what follows the first slash).
         context_window: tokens the model can hold; a default where neither config nor server says.
         max_tokens: most tokens it may write in one answer.
-        key_source: name of the variable, `config` or `file:…` that holds the key; never the key.
+        key_source: name of the variable, `config` or `file …` that holds the key; never the key.
             None: no key is set.
         needs_key: whether calls without a key are refused before they are sent.
         local: whether it runs on this machine (longer silences are normal).

@@ -107,7 +107,7 @@ class ModelRegistry:
             api=endpoint.api,
             context_window=window,
             max_tokens=limit,
-            key_source=endpoint.key.source if endpoint.key else None,
+            key_source=endpoint.key_source,
             needs_key=endpoint.needs_key,
             input=spec.input if endpoint.api != "offline" else ("text",),
             tools=spec.tools,
@@ -264,11 +264,11 @@ class ModelRegistry:
             if not preset.model:
                 continue
             try:
-                key = self.endpoint(provider).key
+                source = self.endpoint(provider).key_source
             except ModelError:
                 continue
-            if key is not None:
-                yield f"{provider}/{preset.model}", key.source
+            if source is not None:
+                yield f"{provider}/{preset.model}", source
 
     def _named(self) -> Iterable[str]:
         yield from self._listed()

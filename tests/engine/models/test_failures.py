@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.config.schema import Provider as ProviderConfig
 from engine.models.endpoint import make_endpoint
 from engine.models.failures import classify, redact, retry_after
 from tests.engine.models.support import endpoint
@@ -227,6 +228,13 @@ def test_a_web_page_is_shortened_to_its_title() -> None:
 )
 def test_any_body_can_be_read(body: bytes) -> None:
     assert classify(500, body, {}, OURS).kind == "server"
+
+
+def test_a_key_that_the_config_promises_and_nobody_set_is_named() -> None:
+    config = ProviderConfig(api_key="${TEAM_KEY}")
+    ours = make_endpoint("openai", config, {"OPENAI_API_KEY": "k"})
+    assert ours.key is None
+    assert "TEAM_KEY is not set" in str(ours.key_problem)
 
 
 def test_patterns_do_not_hang_on_long_bodies() -> None:
