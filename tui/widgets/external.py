@@ -96,8 +96,10 @@ async def _wait(command: list[str]) -> str:
     """Run a program to its end; what went wrong, or ""."""
     try:
         process = await asyncio.create_subprocess_exec(*command)
-    except (OSError, ValueError) as error:
-        return f"{command[0]} cannot be started: {error}"
+    except OSError as error:
+        return f"cannot start {command[0]}: {error.strerror}"
+    except ValueError as error:  # a NUL in the name
+        return f"cannot start {command[0]}: {error}"
     try:
         code = await process.wait()
     except asyncio.CancelledError:
