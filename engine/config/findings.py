@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 import math
@@ -47,7 +46,7 @@ def shown(value: Any, path: KeyPath = ()) -> str:
     if is_private(path):
         return "this value"
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return str(value).replace("inf", "Infinity").replace("nan", "NaN")
     if isinstance(value, str) and len(value) > _SHOWN:
         value = value[: _SHOWN - 1] + "…"
     try:
@@ -66,5 +65,7 @@ def resemble(word: str, known: Iterable[str]) -> str | None:
     by_fold = {_folded(name): name for name in itertools.islice(known, _CANDIDATES)}
     if len(word) > 200:
         return None
+    import difflib  # only a config with mistakes pays for it
+
     close = difflib.get_close_matches(_folded(word), by_fold, n=1, cutoff=0.6)
     return by_fold[close[0]] if close else None

@@ -278,6 +278,7 @@ def config_from_object(raw: object) -> Config:
     while True:
         checked = check_types(raw, foreign=True, skip=skip)
         wrong = {_blame(item.path) for item in checked.findings if item.severity == "error"}
+        # Leaving out the same again would go on for ever.
         if () in wrong or (wrong and wrong <= skip):
             return Config()
         if not wrong:

@@ -132,3 +132,25 @@ def test_a_key_of_the_wrong_type_is_not_quoted_in_the_problem() -> None:
 
 def test_the_schema_key_of_editors_is_allowed() -> None:
     assert load('{"$schema": "https://example.org/x"}').problems == ()
+
+
+def test_our_aliases_win_over_those_in_the_reference_place() -> None:
+    config = load(
+        '{agents: {defaults: {models: {"openai/a": {alias: "x"}, "openai/b": {alias: "y"}}}},'
+        ' models: {aliases: {x: "openai/c"}}}'
+    ).require()
+    assert config.models.aliases == {"x": "openai/c", "y": "openai/b"}
+
+
+def test_two_spellings_of_one_agent_id_are_one_id() -> None:
+    loaded = load('{agents: {list: [{id: "a"}, {id: "A "}]}}')
+    assert [(problem.severity, problem.path) for problem in loaded.problems] == [
+        ("warning", "agents.list[1].id"),
+        ("error", "agents.list[1].id"),
+    ]
+
+
+def test_bindings_that_do_not_route_may_name_any_agent() -> None:
+    loaded = load('{bindings: [{type: "acp", agentId: "far", match: {channel: "t"}}]}')
+    assert loaded.problems == ()
+    assert loaded.require().bindings[0].type == "acp"

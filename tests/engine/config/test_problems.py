@@ -101,7 +101,7 @@ SCOPES = "main, per-account-channel-peer, per-channel-peer, per-peer"
             "history.dm.maxMessages",
             1,
             30,
-            "expected a whole number, found inf",
+            "expected a whole number, found Infinity",
             None,
         ),
         (
@@ -127,6 +127,22 @@ SCOPES = "main, per-account-channel-peer, per-channel-peer, per-peer"
             41,
             "expected text or a number, found true",
             None,
+        ),
+        (
+            "{session: {maxConcurrent: true}}",
+            "session.maxConcurrent",
+            1,
+            27,
+            "expected a whole number, found true",
+            None,
+        ),
+        (
+            '{agents: {list: [{id: "a-b"}, {id: "a-b"}]}}',
+            "agents.list[1].id",
+            1,
+            36,
+            'the agent id "a-b" is used twice',
+            "the first one counts",
         ),
         ("{agents: [1]}", "agents", 1, 10, "expected an object, found a list", None),
         (

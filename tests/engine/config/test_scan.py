@@ -187,6 +187,7 @@ def test_strict_json_reads_the_same_by_both_ways(value: Any) -> None:
         ("[1,,2]", 1, 4, "expected a value or ], found ,", None),
         ("{a: 01}", 1, 5, "found 01", "numbers look like"),
         ('{a: "\\u12"}', 1, 6, "unknown escape \\u", "\\\\"),
+        ("{a: '\\01'}", 1, 6, "unknown escape \\0", "\\\\"),
         ("{a: #1}", 1, 5, "found #1", "text goes in quotes"),
         ("{a: 1} x", 1, 8, "expected the end, found x", None),
         ("\ufeff{\r\n\r\n  a: ?\r\n}", 3, 6, "found ?", "quotes"),
