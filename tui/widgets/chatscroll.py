@@ -7,6 +7,7 @@ past either end mounts the neighbours; what is older than memory is asked for wi
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from textual.containers import VerticalScroll
@@ -27,6 +28,9 @@ __all__ = ["LIVE", "ChatScroll", "Live"]
 
 LIVE = "live"
 """The key of the reply being written, which has no entry yet."""
+
+ASK_AGAIN = 5.0
+"""Seconds after which the same page is asked for again: the answer may have been an error."""
 
 _EMPTY = "Nothing has been said here yet.\nWrite below; Enter sends."
 
@@ -77,7 +81,7 @@ class ChatScroll(VerticalScroll):
         self._live: Live | None = None
         self._older: _Older | None = None
         self._empty: Static | None = None
-        self._asked: str | None = None
+        self._asked: tuple[str | None, float] = (None, 0.0)
         self._unseen = 0
         self._loading = False
         self._held: tuple[Widget, int] | None = None
@@ -214,9 +218,11 @@ class ChatScroll(VerticalScroll):
         before = self._log.before
         if self._log.start > 0:
             self._slide(-PAGE)
-        elif before is not None and self._asked != before:
-            self._asked = before
-            self.post_message(self.OlderWanted(before))
+        elif before is not None:
+            asked, at = self._asked
+            if asked != before or time.monotonic() - at > ASK_AGAIN:
+                self._asked = (before, time.monotonic())
+                self.post_message(self.OlderWanted(before))
 
     def _slide(self, by: int) -> None:
         """Mount other messages; what is in view stays where it is."""

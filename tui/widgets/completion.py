@@ -114,8 +114,10 @@ class CompletionMenu(OptionList, can_focus=False):
         width: 1fr;
         height: auto;
         max-height: 10;
-        border: round $border-blurred;
-        background: $surface;
+        border: round $border;
+        border-title-color: $text;
+        border-subtitle-color: $text-muted;
+        background: transparent;
         padding: 0 1;
         text-wrap: nowrap;
         text-overflow: ellipsis;

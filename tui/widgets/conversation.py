@@ -121,7 +121,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self.session_key = session_key
         self.border_title = title
         self._drop_live()
-        self._log, self._cursor, self._asked = Backlog(), None, None
+        self._log, self._cursor, self._asked = Backlog(), None, (None, 0.0)
         self._unseen = 0
         self._live = Live(*live) if live is not None else None
         self._loading = True
@@ -147,7 +147,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         if self._log is not log:
             return  # another session is shown by now
         self._pieces |= pieces
-        self._asked = None
+        self._asked = (None, 0.0)
         self._slide(-min(PAGE, log.prepend(items, page.before)))
 
     def append(self, entry: Entry) -> None:

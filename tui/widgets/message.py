@@ -192,6 +192,12 @@ class MessageView(Widget):
         self.refresh()
 
 
+def _state_style(words: str) -> str:
+    """Colour beside the sign and the word that say the same."""
+    signs = {"✘": "$text-error", "■": "$text-warning", "▲": "$text-warning", "◐": "$text-accent"}
+    return signs.get(words[:1], DIM)
+
+
 def header(shown: Shown, width: int, *, right: str) -> Content:
     """`  mia ▸ model          1.2k tok · 2.1 s`: the left gives way when it is tight."""
     room = max(1, width - len(_INDENT))
@@ -200,7 +206,7 @@ def header(shown: Shown, width: int, *, right: str) -> Content:
     left = Content.assemble(
         (shown.title, _TITLES.get(shown.kind, "bold")), (joint + shown.detail, DIM)
     )
-    end = Content.styled(right, DIM)
+    end = Content.styled(right, _state_style(right))
     left = left.truncate(max(1, room - end.cell_length - 2), ellipsis=True)
     gap = " " * max(0, room - left.cell_length - end.cell_length)
     return Content(_INDENT) + left + gap + end

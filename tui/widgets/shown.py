@@ -193,9 +193,10 @@ def _tokens(message: Mapping[str, Any]) -> str:
 
 
 def _seconds(entry: Entry) -> str:
-    """From the start of the call (the message's own time) to the entry on disk."""
+    """From the message's own time, the start of the call (reference: OpenClaw 2026.4.15), to the
+    entry on disk. Nothing is said of a writer that puts the end in both places."""
     start, end = entry.message.get("timestamp"), parse_iso(entry.timestamp)
-    if not isinstance(start, int) or end is None or not 0 <= end - start < 3_600_000:
+    if not isinstance(start, int) or end is None or not 50 <= end - start < 3_600_000:
         return ""
     return f"{(end - start) / 1000:.1f} s"
 
