@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from engine.clock import Clock
 from engine.errors import ModelError, ModelNotFound
+from engine.models.closing import closing
 from engine.models.protocol import (
     ChatMessage,
     ModelInfo,
@@ -25,7 +26,7 @@ from engine.models.protocol import (
     Thinking,
 )
 from engine.models.registry import ModelRegistry
-from engine.models.retry import RETRIES, RetryingProvider, closing
+from engine.models.retry import RETRIES, RetryingProvider
 
 __all__ = ["Check", "ModelDoor", "fails_over"]
 

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from engine._version import __version__
 from engine.errors import ModelError
+from engine.models.closing import closing
 from engine.models.endpoint import Endpoint
 from engine.models.failures import classify, redact, remedy_for
 from engine.models.jsontext import dumps, loads
@@ -52,8 +53,9 @@ class Reply:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives, unpacked, in slices of any size."""
-        async for chunk in self._response.aiter_bytes():
-            yield chunk
+        async with closing(self._response.aiter_bytes()) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def read(self, limit: int) -> bytes:
         """All of the body, or its first `limit` bytes."""

@@ -9,31 +9,20 @@ fails (and may go to a fallback) instead.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 
 from engine.clock import Clock
 from engine.errors import ModelError
+from engine.models.closing import closing
 from engine.models.protocol import ModelRequest, Provider, Retrying, StreamEvent
 
-__all__ = ["LONGEST_WAIT", "RETRIES", "RetryingProvider", "closing", "pause_before"]
+__all__ = ["LONGEST_WAIT", "RETRIES", "RetryingProvider", "pause_before"]
 
 RETRIES = 2
 LONGEST_WAIT = 60.0
 """Seconds a service may ask us to wait before the call counts as failed."""
 
 _MAY_CLEAR = frozenset({"connection", "timeout", "rate_limit", "overloaded", "server"})
-
-
-@asynccontextmanager
-async def closing(events: AsyncIterator[StreamEvent]) -> AsyncIterator[AsyncIterator[StreamEvent]]:
-    """Close an iterator of events at the end of the block, if it has anything to close."""
-    try:
-        yield events
-    finally:
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def pause_before(error: ModelError, attempt: int, chance: float) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from engine.config.schema import Provider as ProviderConfig
 from engine.models.anthropic import AnthropicDecoder, AnthropicProvider
+from engine.models.closing import closing
 from engine.models.endpoint import Endpoint, make_endpoint
 from engine.models.ollama import OllamaDecoder, OllamaProvider
 from engine.models.openai import OpenAIProvider
@@ -26,7 +27,11 @@ from engine.models.protocol import (
 from engine.models.wire import Decoder
 
 APIS = ("anthropic-messages", "openai-completions", "ollama")
-PROVIDERS = dict(zip(APIS, (AnthropicProvider, OpenAIProvider, OllamaProvider), strict=True))
+PROVIDERS: dict[str, Callable[[Endpoint, ModelInfo], Provider]] = {
+    "anthropic-messages": AnthropicProvider,
+    "openai-completions": OpenAIProvider,
+    "ollama": OllamaProvider,
+}
 
 
 def endpoint(
@@ -37,7 +42,7 @@ def endpoint(
 
 
 def info(api: str = "openai-completions", **changes: Any) -> ModelInfo:
-    given = {
+    given: dict[str, Any] = {
         "ref": "local/m",
         "provider": "local",
         "model": "m",
@@ -66,8 +71,9 @@ def decoder(api: str, request: ModelRequest | None = None) -> Decoder:
     if api == "anthropic-messages":
         return AnthropicDecoder(endpoint(api), request)
     count = iter(range(1000))
-    made = {"openai-completions": OpenAIDecoder, "ollama": OllamaDecoder}[api]
-    return made(endpoint(api), request, new_id=lambda: f"new{next(count)}")
+    if api == "ollama":
+        return OllamaDecoder(endpoint(api), request, new_id=lambda: f"new{next(count)}")
+    return OpenAIDecoder(endpoint(api), request, new_id=lambda: f"new{next(count)}")
 
 
 def decode(
@@ -92,7 +98,7 @@ def said(events: Iterable[StreamEvent]) -> str:
 
 
 async def collect(asked: Provider, request: ModelRequest | None = None) -> list[StreamEvent]:
-    async with aclosing(asked.stream(request or ask())) as events:  # type: ignore[type-var]
+    async with closing(asked.stream(request or ask())) as events:
         return [event async for event in events]
 
 

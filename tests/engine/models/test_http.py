@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from engine.errors import ModelError
 from engine.models.anthropic import AnthropicProvider
+from engine.models.closing import closing
 from engine.models.http import get_json
 from engine.models.openai import OpenAIProvider
 from engine.models.protocol import Done, Text, TextDelta
@@ -68,7 +68,7 @@ async def test_a_recorded_stream_comes_through_the_network(name: str) -> None:
 async def test_deltas_arrive_before_the_answer_is_whole() -> None:
     async with (
         raw_server([head(), FIRST, None]) as server,
-        aclosing(provider(OPENAI, server.url).stream(ask())) as events,  # type: ignore[type-var]
+        closing(provider(OPENAI, server.url).stream(ask())) as events,
     ):
         assert await anext(events) == TextDelta("Hi")
 
@@ -87,7 +87,7 @@ async def test_cancelling_closes_the_connection(api: str) -> None:
 
 async def test_closing_the_iterator_closes_the_connection() -> None:
     async with raw_server([head(), FIRST, None]) as server:
-        async with aclosing(provider(OPENAI, server.url).stream(ask())) as events:  # type: ignore[type-var]
+        async with closing(provider(OPENAI, server.url).stream(ask())) as events:
             await anext(events)
         await asyncio.wait_for(server.gone.wait(), 20)
 

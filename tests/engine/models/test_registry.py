@@ -28,7 +28,10 @@ LOCAL = ProviderConfig(
 
 
 def registry(environ: dict[str, str] | None = None, **models: Any) -> ModelRegistry:
-    given = {"providers": {"local": LOCAL}, "aliases": {"fast": "local/tiny-random", "f": "fast"}}
+    given: dict[str, Any] = {
+        "providers": {"local": LOCAL},
+        "aliases": {"fast": "local/tiny-random", "f": "fast"},
+    }
     return ModelRegistry(Config(models=Models(**(given | models))), environ or {})
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +43,7 @@ def bot(*blocks: Block) -> ChatMessage:
     return ChatMessage("assistant", blocks)
 
 
-def shaped(*messages: ChatMessage, **changes: object) -> list[tuple[str, tuple[Block, ...]]]:
+def shaped(*messages: ChatMessage, **changes: Any) -> list[tuple[str, tuple[Block, ...]]]:
     request = ask(messages=messages, tools=TOOLS)
     return [(m.role, m.content) for m in prepare(request, info(**changes))]
 

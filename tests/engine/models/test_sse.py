@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.errors import ModelError
 from engine.models.sse import LineSplitter, SseEvent, SseParser
 
-LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=("Cs",)), max_size=20)
+LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=20)
 FIELD = st.sampled_from(["data: ", "data:", "event: ", ": ", "id: ", "retry: ", "data", "", "x"])
 END = st.sampled_from(["\n", "\r\n", "\r"])
 
@@ -39,7 +39,8 @@ def by_the_book(data: bytes) -> list[SseEvent]:
     # The standard's own words: cut the whole text into lines, then take field after field.
     text = data.decode().removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    found, event, parts = [], "", []
+    found: list[SseEvent] = []
+    event, parts = "", list[str]()
     for line in [*lines, ""]:
         name, _, value = line.partition(":")
         value = value[1:] if value[:1] == " " else value

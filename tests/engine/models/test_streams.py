@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import ModelError
-from engine.models.protocol import UNPARSED, Text, Thinking, ToolCall, ToolCallDelta, Usage
+from engine.models.protocol import UNPARSED, Done, Text, Thinking, ToolCall, ToolCallDelta, Usage
 from tests.engine.models.recorded import (
     ANTHROPIC,
     OLLAMA,
     OPENAI,
+    RECORDED,
     START,
     block,
     call,
@@ -241,3 +245,29 @@ def test_fields_of_the_wrong_type_do_no_harm(key: str, junk: Any) -> None:
         {key: junk, "message": {"tool_calls": None}}, {"message": {"content": "a"}, "done": True}
     )
     assert said(decode(OLLAMA, [data])) == "a"
+
+
+NOISE = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([case.data for case in RECORDED.values()]),
+    st.sampled_from([b"\n\n", b"data: ", b"data: {}\n\n", b'{"done":true}\n', b"data: [DONE]\n\n"]),
+)
+
+
+@given(st.sampled_from(APIS), st.lists(NOISE, max_size=6))
+def test_any_bytes_are_an_answer_or_a_model_error(api: str, parts: list[bytes]) -> None:
+    try:
+        events = decode(api, parts)
+    except ModelError as error:
+        assert error.message
+    else:
+        assert [isinstance(event, Done) for event in events] == [False] * (len(events) - 1) + [True]
+
+
+@given(st.sampled_from(sorted(RECORDED)), st.data())
+def test_a_changed_byte_never_crashes(name: str, data: st.DataObject) -> None:
+    case = RECORDED[name]
+    at = data.draw(st.integers(0, len(case.data) - 1))
+    changed = case.data[:at] + data.draw(st.binary(max_size=3)) + case.data[at + 1 :]
+    with contextlib.suppress(ModelError):
+        assert done(decode(case.api, [changed]))
