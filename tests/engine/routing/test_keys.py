@@ -236,3 +236,27 @@ def test_identity_links_lead_to_the_first_person_listed() -> None:
 )
 def test_the_peer_of_a_key(key: str, peer: KeyPeer | None) -> None:
     assert peer_of(key) == peer
+
+
+words = st.sampled_from(
+    ["agent", "main", "direct", "dm", "group", "thread", "topic", "fork", "subagent", "chat",
+     "cron", "Telegram", "5", "", " x\x1f", "\ufeff", "İ"]
+)  # fmt: skip
+
+
+@given(st.lists(words, max_size=7).map(":".join) | ids)
+def test_the_store_reads_keys_as_routing_does(key: str) -> None:
+    from engine.sessions.keys import canonical_key as stored_key
+
+    for spelled in (key, f"agent:main:{key}"):
+        assert stored_key(spelled) == canonical_key(spelled)
+
+
+@given(plain, plain, kinds, ids, scopes)
+def test_keys_that_are_made_are_canonical(
+    agent: str, channel: str, kind: Any, peer: str, scope: Any
+) -> None:
+    from engine.sessions.keys import canonical_key as stored_key
+
+    key = peer_key(agent, channel, kind, peer, dm_scope=scope)
+    assert stored_key(key) == canonical_key(key) == key
