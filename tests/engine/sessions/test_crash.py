@@ -11,11 +11,19 @@ from pathlib import Path
 import pytest
 
 from engine.clock import ManualClock
-from engine.disk import Disk, ensure_dir
+from engine.disk import ensure_dir
 from engine.errors import SessionError, SessionReadOnly, StoreError
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
-from tests.engine.sessions.support import FaultyDisk, Killed, new_transcript, reply, texts, user
+from tests.engine.sessions.support import (
+    FaultyDisk,
+    Killed,
+    QuickDisk,
+    new_transcript,
+    reply,
+    texts,
+    user,
+)
 
 FAULTS = ["enospc", "eio", "short", "kill", "power"]
 TORN = b'{"type":"message","id":"torn'
@@ -56,7 +64,7 @@ def test_an_append_survives_a_fault_at_every_call(
     for at, disk in faults(kind, run):
         place = (at, disk.trace[at - 1])
         assert path.read_bytes().startswith(whole[:-1]), place
-        found = Transcript.open(path)
+        found = Transcript.open(path, disk=QuickDisk())
         loaded = texts(found)
         assert loaded[:2] == ["one", "two"], place
         assert loaded[2:] == ["three", "four"][: len(loaded) - 2], place
@@ -65,7 +73,7 @@ def test_an_append_survives_a_fault_at_every_call(
             assert loaded[2:] == acked, place
         sent = found.append(user("later"))
         before = path.read_bytes()
-        again = Transcript.open(path)
+        again = Transcript.open(path, disk=QuickDisk())
         assert texts(again) == [*loaded, "later"], place
         assert again.tree.leaf == sent.id
         with again.hold():
@@ -107,7 +115,9 @@ def test_the_same_transcript_goes_on_after_a_failed_write_or_says_why_not(
                 acked.append(text)
             except StoreError as error:
                 assert error.remedy, disk.trace[at - 1]
-        assert texts(Transcript.open(path)) == acked == texts(transcript), disk.trace[at - 1]
+        assert texts(Transcript.open(path, disk=QuickDisk())) == acked == texts(transcript), (
+            disk.trace[at - 1]
+        )
         disk.bury()
         path.unlink()
     # Only a failed fsync leaves it unknown what the disk holds.
@@ -115,7 +125,7 @@ def test_the_same_transcript_goes_on_after_a_failed_write_or_says_why_not(
 
 
 def test_a_roll_back_that_fails_too_makes_the_session_read_only(tmp_path: Path) -> None:
-    class Dying(Disk):
+    class Dying(QuickDisk):
         def write(self, fd: int, data: bytes | memoryview) -> int:
             if b"lost" not in bytes(data):
                 return super().write(fd, data)
@@ -146,7 +156,7 @@ def index_of(state: Path) -> bytes:
 def test_the_store_survives_a_fault_at_every_call(tmp_path: Path, kind: str, doing: str) -> None:
     base, state = tmp_path / "base", tmp_path / "state"
     key, clock = "agent:main:telegram:dm:bob", ManualClock()
-    first = Store(Disk(), base, clock)
+    first = Store(QuickDisk(), base, clock)
     record = first.create("agent:main:main", "main")
     with_text = first.open(record)
     with_text.append(user("kept"))
@@ -172,7 +182,7 @@ def test_the_store_survives_a_fault_at_every_call(tmp_path: Path, kind: str, doi
 
     for at, disk in faults(kind, run):
         place = (at, disk.trace[at - 1])
-        store = Store(Disk(), state, clock)
+        store = Store(QuickDisk(), state, clock)
         found = store.list()
         keyed = {(item.key, item.kind): item for item in found}
         assert keyed["agent:main:main", "session"].messages == 2, place
@@ -188,7 +198,7 @@ def test_the_store_survives_a_fault_at_every_call(tmp_path: Path, kind: str, doi
         assert not list((state / "agents" / "main" / "sessions").glob(".*.tmp")), place
         written = index_of(state)
         (state / "agents" / "main" / "sessions" / "sessions.json").unlink()
-        rebuilt = Store(Disk(), state, clock).list()
+        rebuilt = Store(QuickDisk(), state, clock).list()
         assert [(r.key, r.kind, r.path) for r in rebuilt] == [
             (r.key, r.kind, r.path) for r in after
         ], place
@@ -198,7 +208,7 @@ def test_the_store_survives_a_fault_at_every_call(tmp_path: Path, kind: str, doi
 
 def open_texts(record: object) -> list[str]:
     path = record.path  # type: ignore[attr-defined]
-    return texts(Transcript.open(path)) if path.exists() else []
+    return texts(Transcript.open(path, disk=QuickDisk())) if path.exists() else []
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -209,13 +219,13 @@ def test_migration_survives_a_fault_at_every_call(tmp_path: Path, kind: str) -> 
     def run(disk: FaultyDisk) -> None:
         shutil.rmtree(state, ignore_errors=True)
         folder = state / "agents" / "main" / "sessions"
-        ensure_dir(Disk(), folder)
+        ensure_dir(QuickDisk(), folder)
         (folder / "old.jsonl").write_bytes(raw)
         Store(disk, state, ManualClock()).writable("old").append(user("three"))
 
     for at, disk in faults(kind, run):
         place = (at, disk.trace[at - 1])
-        store = Store(Disk(), state, ManualClock())
+        store = Store(QuickDisk(), state, ManualClock())
         assert (state / "agents" / "main" / "sessions" / "old.jsonl").read_bytes() == raw, place
         live = [record for record in store.list() if record.kind == "session"]
         assert len(live) == 1, place

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import StoreError
 from engine.sessions.transcript import Transcript
-from tests.engine.sessions.support import new_transcript, reply, texts, user
+from tests.engine.sessions.support import QuickDisk, new_transcript, reply, texts, user
 
 
 def sample(tmp_path: Path) -> bytes:
@@ -36,11 +36,11 @@ def test_a_file_cut_at_any_byte_of_its_last_records_loses_only_the_torn_one(
         rest = whole[:size].rpartition(b"\n")[2]
         # All of a record but its newline is the record.
         complete += rest == lines[complete][:-1] if complete < len(lines) else 0
-        found = Transcript.open(path)
+        found = Transcript.open(path, disk=QuickDisk())
         assert list(found.tree.nodes) == ids[1:complete], size
         assert path.read_bytes() == whole[:size]
         entry = found.append(user("after"))
-        again = Transcript.open(path)
+        again = Transcript.open(path, disk=QuickDisk())
         assert list(again.tree.nodes) == [*ids[1:complete], entry.id], size
         assert again.problems == [], size
         assert path.read_bytes().startswith(b"".join(lines[:complete]))
@@ -65,7 +65,7 @@ def test_any_flipped_byte_costs_at_most_the_lines_it_joins_or_breaks(tmp_path: P
         path.write_bytes(flipped)
         in_header = place <= len(lines[0])
         try:
-            found = Transcript.open(path)
+            found = Transcript.open(path, disk=QuickDisk())
         except StoreError:
             # Only a damaged header can make it something else than a transcript.
             assert in_header, place
@@ -83,10 +83,10 @@ def test_blocks_of_zeros_at_the_end_are_a_torn_record(tmp_path: Path, blocks: in
     transcript = new_transcript(tmp_path / "s.jsonl", "one")
     with transcript.path.open("ab") as file:
         file.write(b"\0" * blocks)
-    found = Transcript.open(transcript.path)
+    found = Transcript.open(transcript.path, disk=QuickDisk())
     assert texts(found) == ["one"]
     found.append(user("two"))
-    assert texts(Transcript.open(transcript.path)) == ["one", "two"]
+    assert texts(Transcript.open(transcript.path, disk=QuickDisk())) == ["one", "two"]
     assert b"\0" not in transcript.path.read_bytes()
 
 
@@ -97,10 +97,10 @@ def test_interleaved_halves_of_two_writers_without_locks_cost_only_themselves(
     last = transcript.path.read_bytes().splitlines()[-1]
     with transcript.path.open("ab") as file:
         file.write(last[:50] + last[:70] + last[50:] + b"\n" + last[70:] + b"\n")
-    found = Transcript.open(transcript.path)
+    found = Transcript.open(transcript.path, disk=QuickDisk())
     assert found.unreadable == (4, 5)
     found.append(user("three"))
-    assert texts(Transcript.open(transcript.path)) == ["one", "two", "three"]
+    assert texts(Transcript.open(transcript.path, disk=QuickDisk())) == ["one", "two", "three"]
 
 
 def test_random_bytes_never_crash_the_reader(tmp_path: Path) -> None:
@@ -110,6 +110,6 @@ def test_random_bytes_never_crash_the_reader(tmp_path: Path) -> None:
     for _ in range(300):
         noise = bytes(chance.choice(b'{}[]",:\\\n\r\0u19aeE-. \xff') for _ in range(400))
         path.write_bytes(header + noise)
-        found = Transcript.open(path)
+        found = Transcript.open(path, disk=QuickDisk())
         found.append(user("on"))
-        assert texts(Transcript.open(path))[-1] == "on"
+        assert texts(Transcript.open(path, disk=QuickDisk()))[-1] == "on"
