@@ -137,7 +137,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self.anchor()
         self._tell()
         if self.has_focus:
-            self.call_after_refresh(self.on_focus)
+            self.on_focus()
 
     async def prepend(self, page: HistoryPage) -> None:
         """Put older entries on top; what is in view stays where it is."""
