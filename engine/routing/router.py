@@ -23,7 +23,7 @@ from engine.routing.bindings import (
 from engine.routing.envelope import Envelope, Peer
 from engine.routing.identity import IdentityLinks
 from engine.routing.ids import DEFAULT_AGENT, normalize_account_id, normalize_agent_id, token, trim
-from engine.routing.keyformat import KeyFormat
+from engine.routing.keyformat import PLACEHOLDERS, KeyFormat
 from engine.routing.keys import MAIN_KEY, UNKNOWN, peer_key, thread_keys
 from engine.routing.patterns import base_keys, compile_patterns
 
@@ -104,8 +104,9 @@ class Router:
         self._scope = config.session.dm_scope
         template = config.session.key_format
         self._format = KeyFormat(template) if template and template.strip() else None
-        self.problems = tuple(_problems(config, self.agents, self._format))
-        """What the person should know: unknown agents and unknown keyFormat names."""
+        self.problems = tuple(_problems(self._format))
+        """Names in keyFormat that mean nothing. Unknown agents are told by the config's check,
+        which knows their lines."""
 
     def route(self, envelope: Envelope) -> Route:
         """Decide which agent answers a message and in which session.
@@ -234,28 +235,13 @@ def _own_peer(facts: Facts, thread: str) -> bool:
     return peer.id.lower().endswith((f":topic:{thread.lower()}", f":thread:{thread.lower()}"))
 
 
-def _problems(config: Config, agents: AgentTable, template: KeyFormat | None) -> list[Problem]:
-    named = [
-        (f"bindings[{order}].agentId", binding.agent_id)
-        for order, binding in enumerate(config.bindings)
-    ]
-    named += [(f'routing["{text}"]', agent) for text, agent in config.routing.items()]
-    found = [
-        Problem(
-            f'there is no agent "{agent}"; its messages go to the default agent {agents.default}',
-            severity="warning",
-            path=path,
-            hint="add it to agents.list or name one of: " + ", ".join(sorted(agents.known)),
-        )
-        for path, agent in named
-        if not agents.knows(agent)
-    ]
-    found += [
+def _problems(template: KeyFormat | None) -> list[Problem]:
+    return [
         Problem(
             f'"{{{name}}}" in keyFormat means nothing and is kept as it is',
             severity="warning",
             path="session.keyFormat",
+            hint="known names: " + ", ".join(PLACEHOLDERS),
         )
         for name in (template.unknown if template else ())
     ]
-    return found

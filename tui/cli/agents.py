@@ -12,6 +12,7 @@ from tui.cli.place import here, json_option, place_options
 
 if TYPE_CHECKING:
     from engine.config.schema import Binding, Config
+    from engine.routing.router import AgentTable
 
 __all__ = ["agents"]
 
@@ -36,6 +37,12 @@ def _described(binding: Binding) -> str:
     return ", ".join(parts)
 
 
+def _unlisted(config: Config, table: AgentTable) -> list[str]:
+    """The agents of a config that lists none: the default one and those that bindings name."""
+    bound = (table.resolve(each.agent_id) for each in config.bindings if each.type == "route")
+    return list(dict.fromkeys((table.default, *bound)))
+
+
 def _rows(config: Config) -> list[dict[str, Any]]:
     from engine.errors import ModelError
     from engine.models.registry import ModelRegistry
@@ -46,7 +53,7 @@ def _rows(config: Config) -> list[dict[str, Any]]:
     registry = ModelRegistry(config, os.environ)
     listed = {normalize_agent_id(agent.id): agent for agent in config.agents.list}
     rows = []
-    for agent_id in [*listed] or [table.default]:
+    for agent_id in [*listed] or _unlisted(config, table):
         agent = listed.get(agent_id)
         try:
             model, source = registry.default_ref(agent), registry.default_choice(agent).source
@@ -76,10 +83,8 @@ def _rows(config: Config) -> list[dict[str, Any]]:
 @click.option("--bindings", "with_bindings", is_flag=True, help="Show what each agent gets.")
 def list_agents(as_json: bool, with_bindings: bool) -> None:
     """List the agents, their models and, with --bindings, the messages bound to them."""
-    from engine.routing.router import Router
-
-    config = here().config()
-    rows = _rows(config)
+    loaded = here().load()
+    rows = _rows(loaded.require())
     if as_json:
         if not with_bindings:
             for row in rows:
@@ -101,5 +106,6 @@ def list_agents(as_json: bool, with_bindings: bool) -> None:
         say(f"\n{row['id']}" + ("  (and whatever no binding claims)" if row["default"] else ""))
         for binding in row["bindings"]:
             say(f"  {binding['rule']}: {binding['match']}")
-    for problem in Router(config).problems:
-        tell_problem(problem)
+    for problem in loaded.warnings:
+        if (problem.path or "").startswith(("agents", "bindings")):
+            tell_problem(problem)

@@ -60,11 +60,9 @@ def _is_loose(path: Path) -> bool:
 def _check_config(place: Place, config: Config | None) -> Iterator[Problem]:
     from engine.routing.router import Router
 
-    loaded = place.load()
-    yield from loaded.problems
-    known = {problem.path for problem in loaded.problems}
+    yield from place.load().problems
     if config is not None:
-        yield from (each for each in Router(config).problems if each.path not in known)
+        yield from Router(config).problems
 
 
 def _check_sessions(place: Place) -> tuple[int, list[Problem]]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["route", "route_object"]
 
+_PARTS = ("agents", "bindings", "routing", "session")
+"""Parts of the config that routing depends on."""
+
 
 def route_object(route: Route, *, explain: bool = False) -> dict[str, Any]:
     """A route in the shape of SPEC §13."""
@@ -64,9 +67,11 @@ class _Routers:
         if self._file is None:
             from engine.routing.router import Router
 
-            self._file = Router(self._place.config())
-            for problem in self._file.problems:
-                tell_problem(problem)
+            loaded = self._place.load()
+            self._file = Router(loaded.require())
+            for problem in (*loaded.warnings, *self._file.problems):
+                if (problem.path or "").startswith(_PARTS):
+                    tell_problem(problem)
         return self._file
 
     def of_object(self, raw: object) -> Router:

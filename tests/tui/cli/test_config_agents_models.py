@@ -97,6 +97,12 @@ def test_without_a_config_there_is_one_agent(branchline: Run) -> None:
     assert (row["id"], row["default"], row["model"]) == ("main", True, "offline/echo")
 
 
+def test_agents_that_only_bindings_name_are_listed(branchline: Run, state: Path) -> None:
+    write(state / "branchline.json5", '{bindings: [{agentId: "Any One", match: {channel: "x"}}]}')
+    rows = branchline("agents", "list", "--json").json
+    assert [row["id"] for row in rows] == ["main", "any-one"]
+
+
 def test_models_and_probe(branchline: Run) -> None:
     rows = branchline("models", "list", "--json").json
     (default,) = [row for row in rows if row["default"]]
