@@ -33,7 +33,7 @@ from engine.models.protocol import (
 )
 from engine.models.shape import prepare, tools_for
 from engine.models.sse import SseParser
-from engine.models.wire import converse, cut_short, garbled, in_stream
+from engine.models.wire import converse, cut_short, garbled, in_stream, is_filler
 
 __all__ = ["AnthropicDecoder", "AnthropicProvider", "build_body", "build_headers"]
 
@@ -224,7 +224,7 @@ class AnthropicDecoder:
         return events
 
     def _event(self, data: str, last: bool = False) -> Iterator[StreamEvent]:
-        if self._over:
+        if self._over or is_filler(data):
             return
         payload = loads(data)
         if not isinstance(payload, Mapping):

@@ -129,7 +129,11 @@ class ModelDoor:
         provider, info = self.registry.provider_for(ref)
         request = fit(request, info)
         if switched:
-            request = replace(request, messages=without_private(request.messages))
+            request = replace(
+                request,
+                context_window=info.context_window,
+                messages=without_private(request.messages),
+            )
         checked = _Checked(provider, self.checks)
         retrying = RetryingProvider(
             checked, self._clock, chance=self._chance, retries=self._retries

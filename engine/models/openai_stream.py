@@ -17,7 +17,7 @@ from engine.models.endpoint import Endpoint
 from engine.models.jsontext import as_list, as_map, as_text, dumps, loads, parse_arguments
 from engine.models.protocol import Done, ModelRequest, StopReason, StreamEvent, Usage
 from engine.models.sse import SseParser
-from engine.models.wire import cut_short, garbled, in_stream
+from engine.models.wire import cut_short, garbled, in_stream, is_filler
 
 __all__ = ["OpenAIDecoder", "new_call_id"]
 
@@ -94,6 +94,7 @@ class OpenAIDecoder:
             return
         if data.startswith("[DONE]"):
             yield from self._end()
+        if is_filler(data):
             return
         chunk = loads(data)
         if not isinstance(chunk, Mapping):

@@ -17,7 +17,7 @@ from engine.models.http import Reply, open_reply
 from engine.models.jsontext import dumps, loads
 from engine.models.protocol import Done, StreamEvent
 
-__all__ = ["Decoder", "converse", "cut_short", "garbled", "in_stream"]
+__all__ = ["Decoder", "converse", "cut_short", "garbled", "in_stream", "is_filler"]
 
 
 class Decoder(Protocol):
@@ -96,6 +96,11 @@ async def _slices(reply: Reply, endpoint: Endpoint) -> AsyncGenerator[bytes, Non
     async with aclosing(reply.chunks()) as chunks:
         async for chunk in chunks:
             yield chunk
+
+
+def is_filler(data: str) -> bool:
+    """Whether an event says nothing: an empty one that keeps the line open, or `[DONE]`."""
+    return not data.strip() or data.startswith("[DONE]")
 
 
 def cut_short(endpoint: Endpoint) -> ModelError:

@@ -128,11 +128,13 @@ async def test_when_all_fail_one_error_names_each() -> None:
     assert caught.value.kind == "billing"
 
 
-async def test_signed_reasoning_does_not_go_to_another_model() -> None:
+async def test_another_model_gets_its_own_window_and_no_signed_reasoning() -> None:
     talk = (user("x"), ChatMessage("assistant", (Thinking("hm", "sig"), Text("y"))), user("z"))
     registry = Registry(a=Scripted([failure("auth")]), b=Scripted(list(GOOD)))
-    _, sent = await run(registry, "a", ["b"], ask(messages=talk))
+    request = ask(messages=talk, context_window=100_000)
+    _, sent = await run(registry, "a", ["b"], request)
     assert sent[0].messages == talk
+    assert [request.context_window for request in sent] == [100_000, 5000]
     assert sent[1].messages == without_private(talk)
     assert sent[1].messages[1].content == (Text("y"),)
 

@@ -56,6 +56,25 @@ def test_what_is_no_json_is_an_error_of_the_server(api: str) -> None:
     assert caught.value.kind == "server"
 
 
+@pytest.mark.parametrize("api", [ANTHROPIC, OPENAI])
+def test_events_that_say_nothing_are_passed_over(api: str) -> None:
+    whole = named(START, *WORDS, *ending("end_turn")) if api == ANTHROPIC else HELLO[api]
+    filled = b"data:\n\n: hi\n\ndata: \n\n" + whole
+    reader = decoder(api)
+    assert said(reader.feed(filled)) == "Some words"
+
+
+def test_done_is_no_end_where_message_stop_is() -> None:
+    reader = decoder(ANTHROPIC)
+    assert said(reader.feed(HELLO[ANTHROPIC] + sse())) == "Some words"
+    with pytest.raises(ModelError, match="broke off"):
+        reader.finish()
+
+
+def test_done_without_a_stop_reason_is_an_end() -> None:
+    assert done(decode(OPENAI, [HELLO[OPENAI] + sse()])).stop_reason == "stop"
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_nesting_beyond_reason_is_an_error_not_a_crash(api: str) -> None:
     deep = b"[" * 200_000
