@@ -93,7 +93,7 @@ async def test_the_empty_field_tells_its_keys() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.pause()
-        assert "Enter sends, ^J makes a new line, / lists the commands" in screen_text(app)
+        assert "Enter sends · ^J new line · / commands" in screen_text(app)
         assert "Enter send · ^J newline · ^G editor" in screen_text(app)
 
 

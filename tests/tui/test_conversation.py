@@ -323,6 +323,27 @@ async def test_the_block_cursor_moves_copies_and_opens() -> None:
         assert app.conversation.current.id == "b"
 
 
+async def test_the_cursor_shows_only_while_the_conversation_has_the_focus() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 30)) as pilot:
+        app.composer.focus()
+        await app.fill(talk(4))
+        await pilot.pause()
+        assert "▌" not in screen_text(app)
+        app.conversation.focus()
+        await pilot.pause()
+        assert "▌" in row_with(app, "answer 3")
+        await pilot.press("k")
+        await pilot.pause()
+        assert "▌" in row_with(app, "question 2") and "▌" not in row_with(app, "answer 3")
+        app.composer.focus()
+        await pilot.pause()
+        assert "▌" not in screen_text(app)
+        app.conversation.focus()
+        await pilot.pause()
+        assert "▌" in row_with(app, "question 2")
+
+
 async def test_the_cursor_walks_through_everything_with_few_widgets() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -31,7 +31,7 @@ MESSAGE_LIMIT = 1024 * 1024
 """Most bytes of a message (SPEC §15)."""
 
 _KEYS = "Enter send · ^J newline · ^G editor"
-_PLACEHOLDER = "Write a message. Enter sends, ^J makes a new line, / lists the commands"
+_PLACEHOLDER = "Enter sends · ^J new line · / commands"
 _FRAMES = "◐◓◑◒"
 
 

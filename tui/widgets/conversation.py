@@ -137,7 +137,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self.anchor()
         self._tell()
         if self.has_focus:
-            self.on_focus()
+            self._come_back()
 
     async def prepend(self, page: HistoryPage) -> None:
         """Put older entries on top; what is in view stays where it is."""
@@ -220,18 +220,22 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
     # --- reading --------------------------------------------------------------------------
 
     def on_focus(self) -> None:
+        """Show the block cursor: where it was, else on the last message in view."""
+        self.call_later(self._come_back)  # `has_focus` is set after this handler
+
+    def _come_back(self) -> None:
         views = self._in_order()
-        if views and self._current_view() is None:
-            bottom = self.scroll_y + self.size.height
-            seen = [view for view in views if view.virtual_region.y < bottom]
-            self._point(seen[-1] if seen else views[-1], scroll=False)
-        else:
-            self._point(self._current_view(), scroll=False)
+        view = self._current_view()
+        if views and view is None:
+            bottom = self.scroll_offset.y + self.size.height
+            seen = [one for one in views if one.virtual_region.y < bottom]
+            view = seen[-1] if seen else views[-1]
+        self._point(view, scroll=False)
 
     def on_blur(self) -> None:
         view = self._current_view()
         if view is not None:
-            view.remove_class("-cursor")
+            view.point(False)
 
     def on_click(self, event: events.Click) -> None:
         if isinstance(event.widget, MessageView):
@@ -244,11 +248,11 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         """Move the block cursor."""
         before = self._current_view()
         if before is not None and before is not view:
-            before.remove_class("-cursor")
+            before.point(False)
         if view is None:
             return
         self._cursor = view.shown.key
-        view.set_class(self.has_focus, "-cursor")
+        view.point(self.has_focus)
         if scroll:
             top = view.outer_size.height > self.size.height
             self.scroll_to_widget(view, animate=False, top=top, immediate=True)

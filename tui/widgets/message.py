@@ -115,6 +115,11 @@ class MessageView(Widget):
         self._laid = (0, [])
         self.refresh(layout=True)
 
+    def point(self, on: bool) -> None:
+        """Put the block cursor here, or take it away."""
+        self.set_class(on, "-cursor")
+        self.refresh()  # a theme may give the cursor no background of its own
+
     def text_to_copy(self) -> str:
         """The words of the message, safe to paste anywhere, or its one line when it has none."""
         return safe_text(self.shown.body) if self.shown.body else self.shown.title
