@@ -8,9 +8,9 @@ ESC, BEL, ST, C1_CSI, C1_OSC = "\x1b", "\x07", "\x1b\\", "\x9b", "\x9d"
 
 HOSTILE: dict[str, str] = {
     "csi clear": f"a{ESC}[2J{ESC}[Hb",
-    "csi colour": f"{ESC}[31mred{ESC}[0m",
-    "csi report": f"{ESC}[6n{ESC}[c",
-    "alt screen": f"{ESC}[?1049l{ESC}[?25l",
+    "csi colour": f"z{ESC}[31mred{ESC}[55mz",
+    "csi report": f"z{ESC}[6nz{ESC}[c",
+    "alt screen": f"z{ESC}[?1049lz{ESC}[?25l",
     "osc title": f"{ESC}]0;owned{BEL}",
     "osc link": f"{ESC}]8;;https://evil.example{ST}click{ESC}]8;;{ST}",
     "osc clipboard": f"{ESC}]52;c;cm0gLXJmIC8={BEL}",
