@@ -29,11 +29,7 @@ _GAP = "  "
 _LEAST = 8
 """Fewest cells to which a column is narrowed."""
 
-# JSON leaves these as they are in a string, terminals do not.
-_RAW = re.compile(
-    "[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-    "|[\U000e0000-\U000e0fff]"
-)
+_UNUSUAL = re.compile(r"[^\n\x20-\x7e]")
 
 
 def say(text: str, *, end: str = "\n") -> None:
@@ -75,7 +71,10 @@ def bold(text: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    code = ord(found.group())
+    char = found.group()
+    if char.isprintable():
+        return char
+    code = ord(char)
     if code < 0x10000:
         return f"\\u{code:04x}"
     code -= 0x10000
@@ -85,8 +84,9 @@ def _escaped(found: re.Match[str]) -> str:
 def _json(value: Any, indent: int | None) -> str:
     import json
 
-    # Every character that JSON would leave raw stands inside a string, so it can be escaped.
-    return _RAW.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=indent))
+    # JSON leaves DEL, C1, bidi and invisible characters raw. They stand inside strings only, so
+    # escaping them changes nothing for whoever reads the JSON.
+    return _UNUSUAL.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def print_json(value: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.corpus import HOSTILE, raw_controls
 from tests.tui.cli.conftest import Run, message
 
 KEY = "agent:main:telegram:dm:alice"
@@ -223,27 +224,48 @@ def test_history_stops_where_asked(branchline: Run, talk: Path) -> None:
     assert ran.code == 1 and "zz" in ran.err
 
 
-HOSTILE = "\x1b]52;c;eA==\x07\x1b[2J\x9b31m\u202eevil\u200b [bold]x[/] [@click=app.quit]q[/]"
+@pytest.fixture
+def hostile(write_session: Callable[..., Path]) -> Path:
+    """A session whose every text, name, role, id and type is from the corpus."""
+    lines: list[dict[str, Any]] = []
+    parent = None
+    for number, text in enumerate(HOSTILE.values()):
+        entry = message(
+            f"{number}{text[:20]}", parent, text[:30] if number % 7 == 3 else "user", text
+        )
+        lines += [
+            entry,
+            {"type": "label", "id": f"l{number}", "parentId": entry["id"], "timestamp": text[:99],
+             "targetId": entry["id"], "label": text},
+        ]  # fmt: skip
+        parent = entry["id"]
+    odd = {"type": HOSTILE["osc clipboard"], "id": "odd", "parentId": parent, "timestamp": ""}
+    name = {"type": "session_info", "id": "n", "parentId": "odd", "timestamp": "",
+            "name": HOSTILE["csi clear"] + HOSTILE["bidi override"]}  # fmt: skip
+    key = "agent:main:x:dm:" + HOSTILE["c1 osc"] + HOSTILE["zero width"]
+    return write_session(key, [*lines, odd, name])
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("command", ["list", "show", "history", "tree", "window"])
 def test_hostile_text_reaches_no_terminal_raw(
-    branchline: Run, write_session: Callable[..., Path]
+    branchline: Run, hostile: Path, command: str, form: tuple[str, ...]
 ) -> None:
-    head = message("a\x1b[31m", None, "user\x1b[1m", HOSTILE)
-    write_session(
-        f"agent:main:x:dm:{HOSTILE.lower()}",
-        [
-            head,
-            {"type": f"odd{HOSTILE}", "id": "o", "parentId": "a\x1b[31m", "timestamp": HOSTILE},
-            {"type": "session_info", "id": "i", "parentId": None, "name": HOSTILE,
-             "timestamp": "2026-01-01T00:00:02.000Z"},
-        ],
-    )  # fmt: skip
-    for args in (["list"], ["show", "s-1"], ["history", "s-1"], ["tree", "s-1"], ["window", "s-1"]):
-        for form in ([], ["--json"]):
-            ran = branchline("sessions", *args, *form)
-            assert ran.code == 0, (args, ran.err)
-            for stream in (ran.out, ran.err):
-                assert not set(stream) & set("\x1b\x07\x9b\u202e\u200b"), (args, form)
-    listed = branchline("sessions", "list", "--json").json
-    assert listed[0]["label"] == HOSTILE.strip()
+    which = () if command == "list" else ("s-1",)
+    ran = branchline("sessions", command, *which, *form)
+    assert ran.code == 0, ran.err
+    assert raw_controls(ran.out) == set() == raw_controls(ran.err)
+    if form and command == "list":
+        label = HOSTILE["csi clear"] + HOSTILE["bidi override"]
+        assert ran.json[0]["label"] == label
+    if form and command in ("history", "tree"):
+        rows = ran.json["entries" if command == "history" else "nodes"]
+        texts = {row["text"] for row in rows}
+        assert {text for text in HOSTILE.values() if "\ud800" not in text} <= texts
+
+
+def test_hostile_names_in_arguments(branchline: Run, hostile: Path) -> None:
+    for text in HOSTILE.values():
+        if len(text) < 1000 and "\x00" not in text and "\ud800" not in text:
+            ran = branchline("sessions", "show", text)
+            assert ran.code == 1 and raw_controls(ran.out + ran.err) == set()
