@@ -6,7 +6,7 @@ import gc
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,12 +41,11 @@ class Loaded:
         read_only: why nothing may be appended, or None.
     """
 
-    def __init__(self, disk: Disk, path: Path, fd: int):
+    def __init__(self, disk: Disk, path: Path, fd: int, info: os.stat_result):
         self._disk = disk
         self._path = path
         self._fd = fd
         self._bodies: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
-        info = disk.stat(fd)
         self._identity = (info.st_dev, info.st_ino)
         self._mtime_ns = info.st_mtime_ns
         self.header: Mapping[str, Any] = {}
@@ -61,6 +60,11 @@ class Loaded:
         self._headless = True
         self._damaged = False
         self._foreign: list[dict[str, Any]] = []
+
+    def __del__(self) -> None:
+        # A transcript that nobody closed must not keep its descriptor for ever.
+        with suppress(OSError):
+            self.close()
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
@@ -289,15 +293,18 @@ def load(disk: Disk, path: Path) -> Loaded:
     except OSError as error:
         raise explain(error, "could not open the session") from error
     try:
-        loaded = Loaded(disk, path, fd)
-        with _no_collection():
-            loaded.extend(disk.stat(fd).st_size)
-        loaded.finish()
+        loaded = Loaded(disk, path, fd, disk.stat(fd))
     except OSError as error:
         disk.close(fd)
         raise explain(error, "could not open the session") from error
-    except BaseException:
-        disk.close(fd)
+    try:
+        with _no_collection():
+            loaded.extend(disk.stat(fd).st_size)
+        loaded.finish()
+    except BaseException as error:
+        loaded.close()
+        if isinstance(error, OSError):
+            raise explain(error, "could not open the session") from error
         raise
     return loaded
 

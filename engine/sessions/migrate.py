@@ -75,7 +75,7 @@ def _chain(lines: list[Line], ids: Callable[[int], str]) -> None:
         if line.get("type") == "compaction" and "firstKeptEntryIndex" in line:
             kept = line.pop("firstKeptEntryIndex")
             # The index counts all lines, the header too; it always points backwards.
-            if isinstance(kept, int) and 0 < kept < index:
+            if type(kept) is int and 0 < kept < index:
                 line["firstKeptEntryId"] = names[kept]
 
 

@@ -66,10 +66,9 @@ class FaultyDisk(Disk):
         return fd
 
     def close(self, fd: int) -> None:
-        if self.dead:
-            raise Killed
-        self.fds.discard(fd)
-        super().close(fd)
+        if fd in self.fds and not self.dead:
+            self.fds.discard(fd)
+            super().close(fd)
 
     def read(self, fd: int, count: int, offset: int) -> bytes:
         self._step("read")
