@@ -171,7 +171,7 @@ def tool_blocks(calls: list[ToolParts], *, cut: bool) -> Iterator[ToolCall]:
     """The calls with their arguments read; see `Answer.content` for `cut`."""
     for call in calls:
         arguments, good = parse_arguments(call.text)
-        if good or not cut:
+        if not cut or (good and call.text.strip()):
             yield ToolCall(call.id, call.name, arguments)
 
 

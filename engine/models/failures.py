@@ -40,7 +40,7 @@ _OVERFLOW = re.compile(
             r"context_length_exceeded|exceed_context_size|contextwindowexceeded|request_too_large",
             r"model_context_window_exceeded",
             r"maximum context length|max_model_len",
-            r"(?:max_tokens|max_completion_tokens)\W.{0,40}is too large",
+            r"max_(?:completion_)?tokens\W.{0,40}is too large(?!.{0,80}completion tokens)",
             r"greater than the context length|exceeded (?:max )?context length",
             r"exceeds the maximum number of tokens",
             r"input is too long|input length .{0,40}exceeds|prompt too long",

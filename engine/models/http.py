@@ -8,7 +8,6 @@ machine only encrypted unless the config says otherwise; the response is closed 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
@@ -128,8 +127,8 @@ async def post_json(
 
 
 async def _library() -> Any:
-    """httpx; importing it takes a tenth of a second, which the event loop must not stand still."""
-    if "httpx" not in sys.modules:
+    """httpx; loading it and the certificates takes a tenth of a second, so not on the loop."""
+    if not _tls.cache_info().currsize:
         import anyio.to_thread
 
         await anyio.to_thread.run_sync(_import)

@@ -26,6 +26,7 @@ class Preset:
         needs_key: whether calls without a key make no sense.
         local: whether the server usually runs on this machine.
         context_window: tokens, for models of which nothing is known.
+        input: what its models read, where the config does not list them.
     """
 
     api: str
@@ -36,6 +37,7 @@ class Preset:
     needs_key: bool = True
     local: bool = False
     context_window: int = 200_000
+    input: tuple[str, ...] = ("text",)
 
 
 def _compatible(base_url: str, key: str, model: str, context_window: int = 128_000) -> Preset:
@@ -57,6 +59,7 @@ PRESETS: dict[str, Preset] = {
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
         urls=("ANTHROPIC_BASE_URL",),
         model="claude-sonnet-5-5",
+        input=("text", "image"),
     ),
     "openai": Preset(
         "openai-completions",
@@ -64,6 +67,7 @@ PRESETS: dict[str, Preset] = {
         keys=("OPENAI_API_KEY",),
         urls=("OPENAI_BASE_URL",),
         model="gpt-5.6-terra",
+        input=("text", "image"),
     ),
     "openrouter": _compatible(
         "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter/auto"
@@ -73,6 +77,7 @@ PRESETS: dict[str, Preset] = {
         "https://generativelanguage.googleapis.com/v1beta/openai",
         keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         model="gemini-flash-latest",
+        input=("text", "image"),
     ),
     "groq": _compatible(
         "https://api.groq.com/openai/v1", "GROQ_API_KEY", "llama-3.3-70b-versatile"

@@ -98,7 +98,7 @@ class ModelRegistry:
         spec = next((each for each in entry.models if each.id == model), None)
         preset = PRESETS.get(provider)
         window = _window(endpoint, preset, entry, spec or ModelSpec(id=model))
-        spec = spec or ModelSpec(id=model, input=("text", "image") if preset else ("text",))
+        spec = spec or ModelSpec(id=model, input=preset.input if preset else ("text",))
         limit = spec.max_tokens or entry.max_tokens or min(ANSWER_LIMIT, window // 4)
         return ModelInfo(
             ref=ref,
@@ -109,7 +109,7 @@ class ModelRegistry:
             max_tokens=limit,
             key_source=endpoint.key_source,
             needs_key=endpoint.needs_key,
-            input=spec.input if endpoint.api != "offline" else ("text",),
+            input=spec.input,
             tools=spec.tools,
             reasoning=spec.reasoning,
             local=endpoint.local,

@@ -140,10 +140,11 @@ def test_a_conversation_that_does_not_fit_is_told_apart(status: int | None, body
             400,
             "ThrottlingException: Too many tokens; reduce the length of the messages",
         ),
+        (400, "max_tokens is too large: 9. This model supports at most 4 completion tokens"),
         (413, "Request too large: rate limit reached, tokens per minute"),
     ],
 )
-def test_limits_of_speed_are_no_overflow(status: int, message: str) -> None:
+def test_limits_of_speed_and_of_answers_are_no_overflow(status: int, message: str) -> None:
     assert kind(status, openai(message)) != "overflow"
 
 

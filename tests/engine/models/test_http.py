@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from engine.errors import ModelError
@@ -83,6 +84,18 @@ async def test_cancelling_closes_the_connection(api: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(server.gone.wait(), 20)
+
+
+@pytest.mark.parametrize("steps", [[None], [head(), None], [head(), FIRST, None]])
+async def test_a_cancelled_scope_closes_the_connection(steps: list[bytes | float | None]) -> None:
+    async with raw_server(steps) as server, anyio.create_task_group() as group:
+        group.start_soon(collect, provider(OPENAI, server.url))
+        while not server.requests:
+            await anyio.sleep(0.01)
+        await anyio.sleep(0.05)
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True), anyio.fail_after(20):
+            await server.gone.wait()
 
 
 async def test_closing_the_iterator_closes_the_connection() -> None:

@@ -179,6 +179,7 @@ def test_a_call_cut_off_by_the_limit_is_dropped() -> None:
         piece({"content": "I call"}),
         call(0, id="a", name="x", arguments='{"b": 1}'),
         call(1, id="b", name="y", arguments='{"b": 1'),
+        call(2, id="c", name="z", arguments=""),
         piece({}, "length"),
     )
     end = done(decode(OPENAI, [data]))
