@@ -16,6 +16,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from engine.models.protocol import Block, Image, ModelRequest, Text, Thinking, ToolCall
@@ -99,7 +100,14 @@ def _ascii_tokens(classes: bytes) -> float:
 
 
 def estimate_text(text: str) -> int:
-    """Tokens of a text, mildly overestimated; 0 for an empty one."""
+    """Tokens of a text, mildly overestimated; 0 for an empty one.
+
+    Short texts are remembered: a turn looks at the same hundred messages as the turn before.
+    """
+    return _remembered(text) if len(text) <= REMEMBERED else _estimate(text)
+
+
+def _estimate(text: str) -> int:
     if not text:
         return 0
     data = text.encode("utf-8", "surrogatepass")
@@ -108,6 +116,12 @@ def estimate_text(text: str) -> int:
     if len(data) != len(text):
         tokens += sum(weight * classes.count(name) for name, weight in _WEIGHTS)
     return max(1, math.ceil(tokens))
+
+
+REMEMBERED = 2000
+"""Characters of the longest text whose estimate is remembered; 4,096 of them at most."""
+
+_remembered = lru_cache(4096)(_estimate)
 
 
 def _compact(value: object) -> str:
