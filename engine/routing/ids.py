@@ -63,9 +63,9 @@ def chat_kind(value: str) -> Literal["dm", "group", "channel"] | None:
     return _KINDS.get(value) or _KINDS.get(token(value))
 
 
-def is_valid_agent_id(value: str) -> bool:
+def is_valid_agent_id(value: str | None) -> bool:
     """Whether an id can stand as it is: a letter or digit, then `[a-z0-9_-]`, 64 at most."""
-    return _VALID.fullmatch(trim(value)) is not None
+    return _VALID.fullmatch(trim(value or "")) is not None
 
 
 def _slug(value: str) -> str:

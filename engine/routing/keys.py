@@ -240,9 +240,9 @@ def _conversation(raw: str) -> Conversation | None:
     return Conversation(channel, room, raw_id, prefix) if room else None
 
 
-def parse_key(key: str) -> ParsedKey:
+def parse_key(key: str | None) -> ParsedKey:
     """Read a key of any origin; never fails."""
-    raw = trim(key)
+    raw = trim(key or "")
     lower = raw.lower()
     found = split_key(raw)
     agent, rest = found or (None, None)

@@ -121,9 +121,9 @@ def _examine(place: Place, *, ask: bool) -> dict[str, Any]:
 @json_option
 @click.option("--no-network", is_flag=True, help="Do not ask the models' servers.")
 def doctor(as_json: bool, no_network: bool) -> int:
-    """Check state dir, config, sessions and models; exit 1 when something is wrong.
+    """Check state dir, config, sessions and models.
 
-    Changes nothing.
+    Changes nothing. Exit code 1 when something is wrong.
     """
     found = _examine(here(), ask=not no_network)
     problems: list[Problem] = found["problems"]

@@ -111,13 +111,15 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
     if sys.stdout.isatty():
         _narrow(widths, shutil.get_terminal_size().columns)
-    for number, line in enumerate(lines):
+    drawn = []
+    for line in lines:
         cells = [
             _fit(cell, width, right=side)
             for cell, width, side in zip(line, widths, right, strict=True)
         ]
-        text = _GAP.join(cells).rstrip()
-        sys.stdout.write((bold(text) if number == 0 else text) + "\n")
+        drawn.append(_GAP.join(cells).rstrip())
+    drawn[0] = bold(drawn[0])
+    sys.stdout.write("\n".join(drawn) + "\n")
 
 
 def _narrow(widths: list[int], room: int) -> None:

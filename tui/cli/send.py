@@ -256,6 +256,12 @@ async def _send(place: Place, order: _Order) -> int:
         return await _turn(engine, order)
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from tui.cli.transcripts import complete_key
+
+    return complete_key(ctx, param, incomplete)
+
+
 @click.command()
 @place_options
 @json_option
@@ -265,7 +271,12 @@ async def _send(place: Place, order: _Order) -> int:
 @click.option("--peer", metavar="KIND:ID", help="dm:ID, group:ID or channel:ID.")
 @click.option("--sender", help="Who writes. Default: the peer of a direct message.")
 @click.option("--thread", "threadId", help="Thread or topic.")
-@click.option("--session", metavar="KEY", help="Session to write to, whatever routing says.")
+@click.option(
+    "--session",
+    metavar="KEY",
+    shell_complete=_complete,
+    help="Session to write to, whatever routing says.",
+)
 @click.option("--model", help="Model for this turn only.")
 @click.option("--no-stream", is_flag=True, help="Print the reply when it is whole.")
 def send(

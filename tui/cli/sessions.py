@@ -15,6 +15,7 @@ from tui.cli.lazy import LazyGroup
 from tui.cli.output import print_json, print_table, say, tell_problem
 from tui.cli.place import here, json_option, place_options
 from tui.cli.transcripts import (
+    complete_key,
     entry_object,
     opened,
     pick_leaf,
@@ -94,7 +95,7 @@ def _print_records(records: list[SessionRecord]) -> None:
 @sessions.command()
 @place_options
 @json_option
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 def show(key: str, as_json: bool) -> None:
     """Show everything known of a session."""
     with opened(here(), key) as (record, transcript):
@@ -147,7 +148,7 @@ def _tell(problems: list[Problem]) -> None:
 @sessions.command()
 @place_options
 @json_option
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 @click.option("--leaf", metavar="ID", help="Entry to read up to. Default: the session's leaf.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N entries.")
 def history(key: str, as_json: bool, leaf: str | None, limit: int | None) -> None:
@@ -203,7 +204,7 @@ def _calls(content: object) -> list[str]:
 @sessions.command()
 @place_options
 @json_option
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 def tree(key: str, as_json: bool) -> None:
     """Print the tree of a session, every branch of it."""
     with opened(here(), key) as (_, transcript):

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from engine.clock import SystemClock
 from engine.disk import Disk
-from engine.errors import EntryNotFound, Problem, SessionNotFound
+from engine.errors import BranchlineError, EntryNotFound, Problem, SessionNotFound
 from engine.sessions.store import Store
 from tui.cli.place import Place
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from engine.sessions.tree import Node, Tree
 
 __all__ = [
+    "complete_key",
     "entry_object",
     "find",
     "is_file",
@@ -60,6 +63,21 @@ def find(store: Store, ref: str) -> SessionRecord:
         if ref and os.path.isfile(ref):
             return store.resolve(os.path.abspath(ref))
         raise
+
+
+def complete_key(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell may put where a KEY belongs: keys, labels and ids that begin so."""
+    try:
+        records = store_of(ctx.find_root().ensure_object(Place)).list()
+    except BranchlineError:
+        return []
+    names = dict.fromkeys(
+        name
+        for record in records
+        for name in (record.key, record.label or "", record.session_id)
+        if name.startswith(incomplete) and name.isprintable()
+    )
+    return [name for name in names if name]
 
 
 @contextmanager

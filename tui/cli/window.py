@@ -9,7 +9,7 @@ import click
 from engine.text import safe_line
 from tui.cli.output import print_json, print_table, say, tell_problem
 from tui.cli.place import Place, here, json_option, place_options
-from tui.cli.transcripts import is_file, opened, problem_object
+from tui.cli.transcripts import complete_key, is_file, opened, problem_object
 
 if TYPE_CHECKING:
     from engine.context.window import Window, WindowMessage, WindowSettings
@@ -97,7 +97,7 @@ def _print_window(found: Window) -> None:
 @click.command()
 @place_options
 @json_option
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 @click.option("--leaf", metavar="ID", help="Entry to look from; `null` is before the first one.")
 def window(key: str, as_json: bool, leaf: str | None) -> None:
     """Show what the model would see of a session, with a reason for every entry.

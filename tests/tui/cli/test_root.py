@@ -136,6 +136,17 @@ def test_completion_answers(branchline: Run) -> None:
     assert {"plain,list", "plain,window", "plain,tree"} <= set(ran.out.split())
 
 
+def test_keys_complete(branchline: Run, talk: Path) -> None:
+    ran = branchline(
+        env={
+            "_BRANCHLINE_COMPLETE": "fish_complete",
+            "COMP_WORDS": "branchline sessions show ",
+            "COMP_CWORD": "agent:main:tele",
+        }
+    )
+    assert "agent:main:telegram:dm:alice" in ran.out
+
+
 @pytest.mark.pty
 def test_tables_fit_the_terminal_and_obey_no_color(tmp_path: Path, talk: Path) -> None:
     import pexpect
