@@ -16,9 +16,9 @@ from tui.widgets.statusbar import BarState
 __all__ = ["bar_state", "broken_line", "connect_hint", "short_path"]
 
 
-def connect_hint(model: str | None, config: str) -> tuple[str, ...]:
+def connect_hint(model: str, config: str) -> tuple[str, ...]:
     """How to connect a real model, in several lengths, longest first; () when one is connected."""
-    if model is None or not model.startswith("offline/"):
+    if not model.startswith("offline/"):
         return ()
     return (
         f"Offline model, nothing is sent anywhere. To connect a real one set ANTHROPIC_API_KEY or "

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.dom import DOMNode
 from textual.screen import Screen
 
 from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
 from engine.events import ConfigChanged, Noticed
-from engine.text import safe_line, safe_text
+from engine.text import safe_text
 from tui.bridge import Batch, Bridge
 from tui.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory, save_memory
@@ -88,7 +87,6 @@ class BranchlineApp(App[None]):
         self.bridge = Bridge(engine)
         self.memory: AppMemory = load_memory(engine.state_dir)
         self.farewell = ""
-        self._clashes: set[frozenset[str]] = set()
         for theme in own_themes():
             self.register_theme(theme)
         self.theme = DARK
@@ -117,13 +115,13 @@ class BranchlineApp(App[None]):
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
         self._tell(self.engine.problems)
+        self._tell(self._keymap_problems())
 
     def _apply_config(self) -> None:
         wanted = self.engine.config.ui.theme or self.memory.theme or DARK
         if wanted in self.available_themes:
             self.theme = wanted
         self.set_keymap(dict(self.engine.config.keymap))
-        self._clashes.clear()
 
     async def _read_user_themes(self) -> None:
         import asyncio
@@ -151,6 +149,7 @@ class BranchlineApp(App[None]):
                 self._tell((event.problem,))
             elif isinstance(event, ConfigChanged):
                 self._apply_config()
+                self._tell(self._keymap_problems())
                 self.notify(f"Revision {event.revision} is in force", title="Config", markup=False)
 
     def _tell(self, problems: Iterable[Problem]) -> None:
@@ -185,12 +184,12 @@ class BranchlineApp(App[None]):
 
         yield from system_commands(self, screen)
 
-    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
-        names = frozenset(binding.id or binding.action for binding in clashed_bindings)
-        if names not in self._clashes:
-            self._clashes.add(names)
-            text = f"{' and '.join(sorted(names))} share a key; the first one wins"
-            self.notify(safe_line(text), title="Keymap", severity="warning", markup=False)
+    def _keymap_problems(self) -> list[Problem]:
+        """Told here, once: Textual tells a clash at each key press, and not every clash."""
+        from tui.keymap import keymap_problems
+
+        nodes = (BranchlineApp, SessionsScreen, *SessionsScreen.PANES)
+        return keymap_problems(self.engine.config.keymap, nodes)
 
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)

@@ -66,6 +66,7 @@ class Chat:
         self._last: str | None = None
         self._started: str | None = None
         self._moved = False
+        self._said: list[str] = []
         self._coming = ""
         self._early: list[Event] = []
         self._showing = False
@@ -106,6 +107,7 @@ class Chat:
             self._coming = ""
         # From here to `show` nothing is awaited: the tracker's live text is exactly what was told.
         self.ref, self.view = ref, view
+        self._said = []
         self._tracker.opened(ref)
         turn = self._tracker.live.get(self.key)
         live = (turn.turn_id, turn.model, "".join(turn.text)) if turn is not None else None
@@ -169,6 +171,7 @@ class Chat:
                 column.append(event.entry)
             case TurnStarted():
                 self._started = event.turn_id
+                self._said = []
                 column.turn_started(event.turn_id, event.model)
             case TurnEnded():
                 # What never started is told to its sender, who still has the text.
@@ -198,17 +201,25 @@ class Chat:
         last = page.entries[-1].id if page.entries else None
         if moved and last != self._last and self.key not in self._tracker.live:
             await self._show(page)
+            for text in self._said:
+                self._conversation.note(text)
 
-    async def send(self, text: str) -> Receipt:
-        """Send what the person wrote, in the open session.
+    def note(self, text: str) -> None:
+        """Say something in the column; it stays until the next turn or another session."""
+        self._said.append(text)
+        self._conversation.note(text)
+
+    async def send(self, ref: str, text: str) -> Receipt:
+        """Send what the person wrote to a session.
 
         Raises:
             BranchlineError: the engine does not take it.
         """
-        if self.kept:
+        info = self._tracker.infos.get(ref)
+        if info is not None and is_stored(info):
             raise SessionReadOnly(
                 "this is kept as it was and takes no messages",
                 remedy="Open the session that goes by its key now",
             )
         envelope = Envelope(channel=OPERATOR_CHANNEL, text=text)
-        return await self._engine.submit(envelope, session_key=self.ref)
+        return await self._engine.submit(envelope, session_key=ref)

@@ -10,7 +10,6 @@ from engine.errors import BranchlineError
 from engine.text import safe_line, safe_text
 from tui.chat import Chat
 from tui.widgets.composer import Composer
-from tui.widgets.conversation import Conversation
 
 __all__ = ["PATIENCE", "Outbox"]
 
@@ -23,18 +22,20 @@ class Outbox:
 
     Args:
         fail: tells the person of an error.
+
+    Attributes:
+        ref: the session that the composer writes to.
     """
 
     def __init__(
         self,
         chat: Chat,
         composer: Composer,
-        conversation: Conversation,
         fail: Callable[[BranchlineError], None],
     ):
         self._chat = chat
         self._composer = composer
-        self._conversation = conversation
+        self.ref = ""
         self._fail = fail
         self._drafts: dict[str, str] = {}
         self._waiting: dict[str, tuple[str, str]] = {}
@@ -45,38 +46,36 @@ class Outbox:
         """Take up drafts of the last start."""
         self._drafts = dict(drafts)
 
-    def leave(self) -> None:
-        """The composer goes to another session: keep what stands in it."""
-        if self._chat.ref:
-            self._keep(self._chat.ref, self._composer.draft)
-
-    def come(self) -> None:
-        """The composer has come to the session that is open now: give back what stood there."""
-        self._composer.set_draft(self._drafts.pop(self._chat.ref, ""))
+    def move(self, ref: str) -> None:
+        """The composer goes to another session, at once: what is typed from here on is for that
+        one. What stands in it stays with the session before."""
+        self._keep_draft()
+        self.ref = ref
+        self._composer.set_draft(self._drafts.pop(ref, ""))
 
     def unsent(self) -> dict[str, str]:
         """Everything written and not on disk, by session: also what waits its turn."""
-        self.leave()
+        self._keep_draft()
         found = dict(self._drafts)
         for ref, text in self._waiting.values():
             found[ref] = _both(text, found.get(ref, ""))
         return found
 
-    def _keep(self, ref: str, text: str) -> None:
-        if text.strip():
-            self._drafts[ref] = text
+    def _keep_draft(self) -> None:
+        if self._composer.draft.strip():
+            self._drafts[self.ref] = self._composer.draft
         else:
-            self._drafts.pop(ref, None)
+            self._drafts.pop(self.ref, None)
 
     # sending
 
     async def send(self, text: str) -> None:
-        """Send a text from the open session and see it to disk; an error brings it back."""
-        ref = self._chat.ref
+        """Send a text to the composer's session and see it to disk; an error brings it back."""
+        ref = self.ref
         taken = False
         receipt: Receipt | None = None
         try:
-            receipt = await self._chat.send(text)
+            receipt = await self._chat.send(ref, text)
             stored = asyncio.ensure_future(receipt.stored())
             done, _ = await asyncio.wait({stored}, timeout=PATIENCE)
             taken = await self._wait_visibly(receipt, ref, text, waits=not done)
@@ -97,13 +96,13 @@ class Outbox:
         self._waiting[receipt.turn_id] = (ref, text)
         await self._taken(ref, text, False)
         if ref == self._chat.ref:
-            self._conversation.note(f"waits its turn: {safe_line(text, limit=120)}")
+            self._chat.note(f"waits its turn: {safe_line(text, limit=120)}")
         return True
 
     async def _taken(self, ref: str, text: str, already: bool) -> None:
         if already:
             return
-        if ref == self._chat.ref:
+        if ref == self.ref:
             await self._composer.accepted()
         elif self._drafts.get(ref) == text:
             del self._drafts[ref]
@@ -111,7 +110,7 @@ class Outbox:
     def _bring_back(self, ref: str, text: str, taken: bool) -> None:
         if not taken:
             self._composer.refused()
-        elif ref == self._chat.ref:
+        elif ref == self.ref:
             self._composer.set_draft(_both(text, self._composer.draft))
         else:
             self._drafts[ref] = _both(text, self._drafts.get(ref, ""))
@@ -122,7 +121,7 @@ class Outbox:
             return
         result = await receipt.result()
         if result.command and ref == self._chat.ref:
-            self._conversation.note(safe_text(result.text))
+            self._chat.note(safe_text(result.text))
 
 
 def _both(first: str, second: str) -> str:

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Footer, Input, TextArea
 
 from engine.agents.commands import COMMANDS
-from engine.errors import BranchlineError
+from engine.errors import BranchlineError, ModelError
 from engine.events import ConfigChanged, Noticed
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
@@ -57,6 +57,7 @@ class SessionsScreen(PaneScreen):
     **Looking around**: single letters act. **Esc** goes there, **o** goes back to writing.
     """
 
+    PANES = (SessionList, Conversation, Composer, Inspector)
     BINDING_GROUP_TITLE = "Sessions screen"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "compose", "Write", id="sessions.write", tooltip="To the composer"),
@@ -118,7 +119,7 @@ class SessionsScreen(PaneScreen):
         self.chat = Chat(self.engine, self.tracker, self.conversation, self._decorate)
         self.sessions.add_class("pane")
         self.inspector.add_class("pane")
-        self.outbox = Outbox(self.chat, self.composer, self.conversation, self.home.fail)
+        self.outbox = Outbox(self.chat, self.composer, self.home.fail)
         self.outbox.load(self.home.memory.drafts)
         self._deaf = self.home.bridge.listen(self._hear)
         self.set_interval(20, self._ages)
@@ -170,24 +171,29 @@ class SessionsScreen(PaneScreen):
         self.refresh_bindings()
 
     def _inspect(self) -> None:
-        chat, view = self.chat, self.chat.view
-        fill = self.tracker.fills.get(chat.ref)
+        chat, view, home = self.chat, self.chat.view, self._route_home()
+        model = view.model.ref if view is not None else self._default_model(home.agent_id)
         state = InspectorState(
             view=view,
-            route=view.route if view is not None else None,
+            route=view.route if view else home if home.session_key == chat.ref else None,
             key=view.info.key if view is not None else chat.ref,
             revision=self.engine.revision,
             status=self.tracker.status(chat.ref),
             queued=sum(1 for key in self.tracker.queued.values() if key == chat.key),
-            fill=fill if view is not None else None,
+            fill=self.tracker.fills.get(chat.ref) if view is not None else None,
+            model=model,
         )
         self.inspector.show(state, self.home.glyphs)
         self.conversation.border_title = chat.title()
-        model = view.model.ref if view is not None else None
         dismissed = self.home.memory.hint_dismissed
-        self.query_one(HintLine).variants = (
-            () if dismissed else connect_hint(model, short_path(self.engine.config_path))
-        )
+        place = short_path(self.engine.config_path)
+        self.query_one(HintLine).variants = () if dismissed else connect_hint(model, place)
+
+    def _default_model(self, agent_id: str) -> str:
+        try:
+            return self.engine.setup.registry.default_ref(agent_id)
+        except ModelError:
+            return ""
 
     def _decorate(self, name: str) -> Content:
         """The title over the column; where the inspector is out of sight, with the gauge."""
@@ -209,7 +215,7 @@ class SessionsScreen(PaneScreen):
 
     def open_session(self, key: str) -> None:
         """Show a session and keep the draft of the one before."""
-        self.outbox.leave()
+        self.outbox.move(key)
         self.run_worker(self._open(key), group="open", exclusive=True)
 
     async def _open(self, key: str) -> None:
@@ -217,8 +223,8 @@ class SessionsScreen(PaneScreen):
             await self.chat.open(key)
         except BranchlineError as error:
             self.home.fail(error)
+            self.outbox.move(self.chat.ref)
             return
-        self.outbox.come()
         self.sessions.mark(key)
         self._placed = self.sessions.go_to(key)
         self._take_view()

@@ -31,7 +31,8 @@ LABEL = 8
 
 @dataclass(frozen=True, slots=True)
 class InspectorState:
-    """All the inspector shows. `view` is None for a chat that has no entry yet."""
+    """All the inspector shows. `view` is None for a chat that has no entry yet; `model` is the
+    reference it would be answered with."""
 
     view: SessionView | None
     route: object
@@ -40,7 +41,7 @@ class InspectorState:
     status: Status = Status.IDLE
     queued: int = 0
     fill: Fill | None = None
-    note: str = ""
+    model: str = ""
 
 
 class Inspector(VerticalScroll, can_focus=True):
@@ -157,12 +158,12 @@ def _session(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
     rows += _folded("key", safe_line(state.key), width, "")
     fields: list[Row] = [("state", _status(state), "")]
     if view is None:
-        fields.append(("", "no message yet", MUTED))
+        fields.append(("model", safe_line(state.model), "$text-primary"))
         return _joined(rows + _fields(fields, width, glyphs))
     fields += [
-        ("id", _short(view.info.session_id), ""),
+        ("id", _short(view.info.session_id, glyphs), ""),
         ("model", safe_line(view.model.ref), "$text-primary"),
-        ("from", _source(view), MUTED),
+        ("from", _source(view, glyphs), MUTED),
     ]
     return _joined(rows + _fields(fields, width, glyphs))
 
@@ -172,13 +173,13 @@ def _status(state: InspectorState) -> str:
     return f"{state.status.value}{waiting}"
 
 
-def _short(session_id: str) -> str:
+def _short(session_id: str, glyphs: Glyphs) -> str:
     clean = safe_line(session_id)
-    return clean if len(clean) <= 14 else f"{clean[:4]}…{clean[-4:]}"
+    return clean if len(clean) <= 14 else f"{clean[:4]}{glyphs.ellipsis}{clean[-4:]}"
 
 
-def _source(view: SessionView) -> str:
-    detail = f" · {safe_line(view.model.detail)}" if view.model.detail else ""
+def _source(view: SessionView, glyphs: Glyphs) -> str:
+    detail = f" {glyphs.dot} {safe_line(view.model.detail)}" if view.model.detail else ""
     return safe_line(view.model.source) + detail
 
 
@@ -197,7 +198,7 @@ def _branch(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
     if view is None:
         return Content("")
     rows: list[Row] = [
-        ("leaf", _short(view.leaf) if view.leaf else "at the beginning", ""),
+        ("leaf", _short(view.leaf, glyphs) if view.leaf else "at the beginning", ""),
         ("msgs", count(view.counts.messages), ""),
         ("tree", _counts(view), ""),
     ]

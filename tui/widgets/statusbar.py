@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -15,6 +16,7 @@ from tui.glyphs import UNICODE, Glyphs
 from tui.tones import MUTED
 
 __all__ = ["BarState", "StatusBar", "bar_line"]
+
 
 @dataclass(frozen=True, slots=True)
 class BarState:
@@ -42,7 +44,7 @@ class _Part:
     short: str = ""
 
 
-_GIVE_WAY = ("dmScope", "config", "sessions", "place", "scope", "sessions", "turns")
+_GIVE_WAY = ("config", "dmScope", "config", "sessions", "place", "scope", "sessions", "turns")
 """What is shortened, then left out, in this order, until the rest fits."""
 
 
@@ -64,7 +66,8 @@ def bar_line(state: BarState, width: int, glyphs: Glyphs) -> Content:
 
 def _tighter(parts: list[_Part], name: str) -> list[_Part]:
     """Parts with those of a name shortened, or left out when they cannot be."""
-    kept = [replace(part, text=part.short, short="") if part.name == name else part for part in parts]
+    tight = partial(replace, short="")
+    kept = [tight(part, text=part.short) if part.name == name else part for part in parts]
     return [part for part in kept if part.text]
 
 
@@ -77,7 +80,7 @@ def _parts(state: BarState, glyphs: Glyphs) -> list[_Part]:
     parts = [
         _Part("name", " Branchline", "$primary bold"),
         _Part("place", f"  {state.place}" if state.place else ""),
-        _Part("config", f"  {state.config}", MUTED),
+        _Part("config", f"  {state.config}", MUTED, f"  {state.config.rpartition('/')[2]}"),
         _Part("live", f"  {sign} {word} r{state.revision}", tone),
         _Part("dmScope", "   dmScope", MUTED, " "),
         _Part("scope", f" {state.scope} "),

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+
+@pytest.fixture
+async def slow_model() -> AsyncIterator[str]:
+    """A config whose model is a server here that says a word now and then, for ever."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = next(
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
+        )
+        await reader.readexactly(size)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        try:
+            for number in range(1, 2000):
+                choice = {"index": 0, "delta": {"content": f"word{number} "}}
+                writer.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    provider = {
+        "api": "openai-completions",
+        "baseUrl": f"http://127.0.0.1:{port}/v1",
+        "apiKey": None,
+        "models": [{"id": "story", "contextWindow": 32000}],
+    }
+    config = {
+        "agents": {"defaults": {"model": "slow/story"}},
+        "models": {"providers": {"slow": provider}},
+    }
+    yield json.dumps(config)
+    server.close()

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from engine.errors import Problem
+from engine.routing.envelope import Envelope, Peer, Sender
+from tests.tui.driving import SMALL, TINY, WIDE, folded, running, say, screen, seed, shows, until
+from tests.tui.shown import lines, text
+
+ALICE = "agent:main:telegram:dm:alice"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL, TINY, (20, 8), (200, 60)])
+async def test_a_first_start_is_a_chat_with_one_line_of_advice(
+    state: Path, size: tuple[int, int]
+) -> None:
+    async with running(state, size) as (app, pilot):
+        assert screen(app).chat.ref == "agent:main:main"
+        assert screen(app).focused is screen(app).composer
+        assert {cell_len(line) for line in lines(app)} == {size[0]}
+        if size[0] >= 50:
+            assert "ANTHROPIC_API_KEY" in text(app)
+            await say(pilot, "remember the number 42")
+            await shows(pilot, "offline model")
+
+
+async def test_a_question_is_answered_from_what_was_said_and_again_after_a_restart(
+    state: Path,
+) -> None:
+    async with running(state) as (app, pilot):
+        await say(pilot, "remember the number 42")
+        await shows(pilot, "This is the first")
+        await say(pilot, "what number?")
+        await shows(pilot, "what number?", "“remember the number 42”")
+        await until(pilot, lambda: screen(app).composer.draft == "", "the composer is empty")
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+    assert "agent:main:main" in app.farewell and "branchline" in app.farewell
+    async with running(state) as (app, pilot):
+        await shows(pilot, "what number?")
+        await say(pilot, "and now, what number?")
+        await shows(pilot, "and now, what number? main ▸ echo")
+
+
+async def test_sessions_are_listed_opened_and_told_by_the_inspector(state: Path) -> None:
+    await seed(state, {"alice": ["my password is secret"], "bob": ["hello"]})
+    async with running(state) as (app, pilot):
+        await shows(pilot, "Sessions 2", "Alice", "Bob", "tg DM")
+        await pilot.press("escape")
+        screen(app).sessions.focus()
+        screen(app).sessions.go_to(ALICE)
+        await pilot.press("enter")
+        await shows(pilot, "Alice · Telegram DM", "my password is secret", "✔ 9 default")
+        assert screen(app).focused is screen(app).composer
+        await shows(pilot, "offline/echo", "of 32k", "msgs 2")
+
+
+async def test_what_is_said_in_one_session_stays_out_of_the_other(state: Path) -> None:
+    await seed(state, {"alice": ["my password is secret"], "bob": ["hello"]})
+    async with running(state) as (app, pilot):
+        screen(app).open_session(ALICE.replace("alice", "bob"))
+        await shows(pilot, "Bob · Telegram DM")
+        await say(pilot, "what is the password?")
+        await shows(pilot, "what is the password?")
+        await until(pilot, lambda: not app.bridge.tracker.live)
+        assert "my password is secret" not in folded(pilot).split("Inspector")[0].split("Bob ·")[-1]
+
+
+async def test_entries_of_another_engine_show_up_by_themselves(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        screen(app).open_session(ALICE)
+        await shows(pilot, "Alice · Telegram DM")
+        await pilot.pause(0.5)
+        await seed(state, {"alice": ["from elsewhere"], "carol": ["a new face"]})
+        await shows(pilot, "from elsewhere", "Carol")
+
+
+async def test_a_reply_in_a_session_that_is_not_open_marks_it_new(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        envelope = Envelope("telegram", "more", peer=Peer("dm", "alice"), sender=Sender("alice"))
+        await (await app.engine.submit(envelope)).result()
+        await shows(pilot, "● Alice", "new")
+        screen(app).open_session(ALICE)
+        await shows(pilot, "○ Alice")
+
+
+async def test_a_new_chat_asks_for_a_name_and_is_made_by_its_first_message(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await pilot.press("escape")
+        screen(app).sessions.focus()
+        await pilot.press("n")
+        await shows(pilot, "New chat", "by your first message")
+        await pilot.press(*"plans", "enter")
+        await shows(pilot, "plans · new chat")
+        assert not list(state.glob("agents/*/sessions/*.jsonl"))
+        await say(pilot, "first things first")
+        await shows(pilot, "plans · your chat", "first things first")
+        assert screen(app).chat.ref == "agent:main:chat:plans"
+        assert screen(app).sessions.current == "agent:main:chat:plans"
+
+
+async def test_a_name_that_is_taken_is_said_while_typing(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen(app).open_session("agent:main:chat:plans")
+        await say(pilot, "hello")
+        await shows(pilot, "plans · your chat")
+        await pilot.press("escape", "n", *"plans", "enter")
+        await shows(pilot, "There is a chat agent:main:chat:plans already")
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+
+
+async def test_slash_finds_a_session_and_escape_brings_all_back(state: Path) -> None:
+    await seed(state, {"alice": ["hello"], "bob": ["hello"]})
+    async with running(state) as (app, pilot):
+        await pilot.press("escape", "slash", *"bob")
+        await until(pilot, lambda: len(screen(app).sessions.rows) == 2, "filtered")
+        await pilot.press("enter", "down", "enter")
+        await shows(pilot, "Bob · Telegram DM")
+        await pilot.press("escape", "slash", "escape")
+        await until(pilot, lambda: len(screen(app).sessions.rows) == 3, "all")
+
+
+async def test_a_command_answers_in_the_conversation_and_stores_nothing(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await say(pilot, "/status")
+        await shows(pilot, "nothing said yet", "offline/echo (config)")
+        await until(pilot, lambda: screen(app).composer.draft == "")
+        assert not list(state.glob("agents/*/sessions/*.jsonl"))
+
+
+async def test_what_the_engine_refuses_stays_in_the_composer(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await say(pilot, "/nosuch thing")
+        await shows(pilot, "there is no command /nosuch", "Command")
+        assert screen(app).composer.draft == "/nosuch thing"
+
+
+async def test_a_disk_that_takes_nothing_loses_nothing(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await say(pilot, "kept")
+        await shows(pilot, "This is the first")
+        folder = next(state.glob("agents/*/sessions"))
+        for path in folder.glob("*.jsonl"):
+            path.unlink()
+            path.mkdir()
+        await say(pilot, "do not lose me")
+        await until(pilot, lambda: len(app._notifications) > 0, "a notice")
+        assert screen(app).composer.draft == "do not lose me"
+
+
+async def test_drafts_stay_with_their_session_and_survive_a_restart(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        screen(app).composer.set_draft("half a thought")
+        screen(app).open_session(ALICE)
+        await shows(pilot, "Alice · Telegram DM")
+        assert screen(app).composer.draft == ""
+        screen(app).composer.set_draft("for alice")
+        screen(app).open_session("agent:main:main")
+        await until(pilot, lambda: screen(app).composer.draft == "half a thought")
+        screen(app).leave()
+        assert app.memory.drafts == {"agent:main:main": "half a thought", ALICE: "for alice"}
+
+
+async def test_new_starts_afresh_and_the_old_one_stays_listed(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await say(pilot, "remember the number 42")
+        await shows(pilot, "This is the first")
+        await say(pilot, "/new")
+        await shows(pilot, "A fresh start", "Sessions 2", "reset")
+        await until(pilot, lambda: "┃ remember" not in text(app), "an empty column")
+        kept = next(ref for ref in app.bridge.tracker.infos if ref != "agent:main:main")
+        screen(app).open_session(kept)
+        await shows(pilot, "┃ remember the number 42", "main · your chat · reset")
+        await say(pilot, "hello?")
+        await shows(pilot, "takes no messages")
+        assert screen(app).composer.draft == "hello?"
+
+
+async def test_the_model_of_a_session_is_chosen_in_a_list_and_told_with_its_source(
+    state: Path,
+) -> None:
+    async with running(state) as (_app, pilot):
+        await say(pilot, "hello")
+        await shows(pilot, "from config")
+        await pilot.press("ctrl+l")
+        await pilot.pause(0.3)
+        await pilot.press(*"echo-2k")
+        await pilot.pause(0.5)
+        await pilot.press("down", "enter")
+        await shows(pilot, "offline/echo-2k", "from session", "of 2k")
+
+
+async def test_problems_are_told_as_text_and_never_as_markup(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        app.engine.notice(Problem("3 lines [b]unreadable[/b] [@click=app.quit]x[/]", "warning"))
+        await shows(pilot, "[b]unreadable[/b] [@click=app.quit]x[/]", "Please note")
+
+
+async def test_many_problems_are_counted_and_listed_on_demand(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    names = [{"agentId": f"ghost{number}", "match": {"channel": "x"}} for number in range(6)]
+    config = {"agents": {"list": [{"id": "main"}]}, "bindings": names}
+    (state / "branchline.json5").write_text(json.dumps(config))
+    async with running(state) as (app, pilot):
+        await shows(pilot, "problems", "more: ^P, then Problems")
+        app.show_problems()
+        await shows(pilot, "ghost5", "bindings[5].agentId")
+        await pilot.press("escape")
+
+
+async def test_ascii_signs_where_the_config_asks_for_them(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    (state / "branchline.json5").write_text('{"ui": {"glyphs": "ascii"}}')
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        await shows(pilot, "o Alice", "* live")
+        panes = [line[:30] + line[86:] for line in lines(app)[2:-1]]
+        assert all(line.isascii() for line in panes), panes
+
+
+async def test_no_colour_still_shows_every_state(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        assert app.no_color
+        await app.engine.submit(
+            Envelope("telegram", "more", peer=Peer("dm", "alice"), sender=Sender("alice"))
+        )
+        await shows(pilot, "● Alice", "new")
+
+
+async def test_the_keymap_of_the_config_moves_a_key_and_a_clash_is_told(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    (state / "branchline.json5").write_text('{"keymap": {"sessions.new": "N,o"}}')
+    async with running(state) as (app, pilot):
+        await shows(pilot, "sessions.new and sessions.write share o")
+        await pilot.press("escape", "N")
+        await until(pilot, lambda: len(app.screen_stack) == 2, "the dialog")
+
+
+async def test_an_unknown_name_in_the_keymap_is_told(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    (state / "branchline.json5").write_text('{"keymap": {"sessions.nwe": "N"}}')
+    async with running(state) as (_app, pilot):
+        await shows(pilot, "no key goes by the name sessions.nwe", "did you mean sessions.new?")
+
+
+async def test_stop_keeps_what_was_written_and_a_second_message_waits_visibly(
+    state: Path, slow_model: str
+) -> None:
+    state.mkdir(mode=0o700)
+    (state / "branchline.json5").write_text(slow_model)
+    async with running(state) as (app, pilot):
+        main = "agent:main:main"
+        await say(pilot, "tell me a long story")
+        await shows(pilot, "word1", "^C Stop", "◐ main")
+        await say(pilot, "and another one")
+        await shows(pilot, "waits its turn: and another one", "1 queued")
+        assert screen(app).composer.draft == ""
+        screen(app).open_session("agent:main:chat:other")
+        await shows(pilot, "other · new chat")
+        screen(app).open_session(main)
+        await shows(pilot, "tell me a long story", "word1")
+        await pilot.press("ctrl+c")
+        await shows(pilot, "stopped", "and another one")
+        page = await app.engine.history(main)
+        assert page.entries[1].message.get("stopReason") == "aborted"
+        assert "word1" in page.entries[1].text
+
+
+async def test_what_waits_when_the_app_is_left_is_a_draft_at_the_next_start(
+    state: Path, slow_model: str
+) -> None:
+    state.mkdir(mode=0o700)
+    (state / "branchline.json5").write_text(slow_model)
+    async with running(state) as (app, pilot):
+        await say(pilot, "tell me a long story")
+        await shows(pilot, "word1")
+        await say(pilot, "and another one")
+        await shows(pilot, "waits its turn")
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+    assert app.memory.drafts == {"agent:main:main": "and another one"}
+
+
+async def test_the_footer_shows_no_more_than_eight_keys_and_only_those_that_act(
+    state: Path,
+) -> None:
+    async with running(state) as (app, pilot):
+        for keys in ((), ("escape",), ("tab",), ("tab",), ("tab",)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            shown = [each for each in app.screen.active_bindings.values() if each.binding.show]
+            assert 0 < len(shown) <= 8, [each.binding.description for each in shown]
+            assert all(each.enabled for each in shown)
+            assert not any(each.binding.key in {"f2", "f3", "f4", "f5"} for each in shown)
+
+
+async def test_a_letter_in_the_composer_is_a_letter(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await pilot.press("n", "i", "z", "o", "question_mark")
+        assert screen(app).composer.draft == "nizo?"
+        assert len(app.screen_stack) == 1
+
+
+async def test_help_tells_of_the_pane_in_focus(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await pilot.press("escape")
+        screen(app).inspector.focus()
+        await pilot.press("question_mark")
+        await shows(pilot, "where the choice comes from")
+        await pilot.press("f1")
+        await until(pilot, lambda: not app.screen.query("HelpPanel"))
