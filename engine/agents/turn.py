@@ -153,10 +153,9 @@ def prepare(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
     settings = WindowSettings(limits_of(order, room), calibration=session.calibration(info.ref))
     tree = session.transcript.tree
     window = build_window(tree, tree.leaf, settings)
-    group = chat_type(order.session_key) in ("group", "channel")
     request = ModelRequest(
         model=info.model,
-        messages=to_chat(window, group=group),
+        messages=to_chat(window),
         system=prompt.text,
         max_tokens=answer_room,
         context_window=info.context_window,

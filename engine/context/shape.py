@@ -41,20 +41,19 @@ _LONE_RESULT = "Result of an earlier call of the tool {name}:"
 _NAME_LENGTH = 64
 
 
-def to_chat(window: Window, *, group: bool = False) -> tuple[ChatMessage, ...]:
+def to_chat(window: Window) -> tuple[ChatMessage, ...]:
     """The messages of a model request.
 
     Every tool call is answered in the very next message, by its result or as interrupted
     (SPEC §10); results without a call become plain text; replies that were stopped keep their
     words and are marked, empty ones are left out; the first message is a user's.
 
-    Args:
-        group: put the sender's name before the text of each user message, since several people
-            write. The name is in `ChatMessage.name` in any case.
+    Who wrote a user message is in `ChatMessage.name`; the adapters show it to the model where
+    several people write.
     """
     chat: list[ChatMessage] = []
     for messages in _rounds(window.messages):
-        chat.extend(_round(messages, group))
+        chat.extend(_round(messages))
     if chat and chat[0].role == "assistant":
         chat.insert(0, ChatMessage("user", (Text(EARLIER),)))
     return tuple(chat)
@@ -72,7 +71,7 @@ def _rounds(messages: Sequence[WindowMessage]) -> Iterator[list[WindowMessage]]:
         yield current
 
 
-def _round(messages: list[WindowMessage], group: bool) -> Iterator[ChatMessage]:
+def _round(messages: list[WindowMessage]) -> Iterator[ChatMessage]:
     """An assistant message, its results right behind it, then what people said."""
     reply = _assistant(messages[0]) if messages[0].role == "assistant" else None
     answered: set[int] = set()
@@ -83,7 +82,7 @@ def _round(messages: list[WindowMessage], group: bool) -> Iterator[ChatMessage]:
             yield _results(calls, messages, answered)
     for index, message in enumerate(messages):
         if message.role != "assistant" and index not in answered:
-            shaped = _user(message, group)
+            shaped = _user(message)
             if shaped is not None:
                 yield shaped
 
@@ -132,7 +131,7 @@ def _results(
     return ChatMessage("user", (*results, *images), entry_ids=tuple(ids))
 
 
-def _user(message: WindowMessage, group: bool) -> ChatMessage | None:
+def _user(message: WindowMessage) -> ChatMessage | None:
     """Anything that is not the model's own words, as a user message."""
     blocks = _people_blocks(message)
     name = sender_name(message.data) if message.role == "user" else ""
@@ -141,19 +140,9 @@ def _user(message: WindowMessage, group: bool) -> ChatMessage | None:
         words = "".join(block.text for block in blocks if isinstance(block, Text))
         pictures = [block for block in blocks if isinstance(block, Image)]
         blocks = [Text(f"{intro}\n\n{words}"), *pictures]
-    elif group and name:
-        blocks = _signed(blocks, name)
     if not blocks:
         return None
     return ChatMessage("user", tuple(blocks), name, (message.entry_id,))
-
-
-def _signed(blocks: list[Block], name: str) -> list[Block]:
-    """The blocks with a name before their first text."""
-    words = next((block for block in blocks if isinstance(block, Text)), None)
-    if words is None:
-        return [Text(f"{name}:"), *blocks]
-    return [Text(f"{name}: {block.text}") if block is words else block for block in blocks]
 
 
 def _intro(message: WindowMessage) -> str:

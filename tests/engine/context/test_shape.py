@@ -18,7 +18,7 @@ from engine.context.shape import (
     window_json,
 )
 from engine.context.window import Window, build_window
-from engine.models.protocol import ChatMessage, Image, Text, Thinking, ToolCall, ToolResult
+from engine.models.protocol import ChatMessage, Text, Thinking, ToolCall, ToolResult
 from engine.sessions.tree import Tree
 
 Line = dict[str, Any]
@@ -55,8 +55,8 @@ def window(*lines: Line) -> Window:
     return build_window(Tree.from_entries(entries), f"e{len(lines) - 1}" if lines else None)
 
 
-def chat(*lines: Line, group: bool = False) -> tuple[ChatMessage, ...]:
-    return to_chat(window(*lines), group=group)
+def chat(*lines: Line) -> tuple[ChatMessage, ...]:
+    return to_chat(window(*lines))
 
 
 def test_a_plain_talk() -> None:
@@ -66,15 +66,9 @@ def test_a_plain_talk() -> None:
     )
 
 
-def test_names_come_along_and_stand_before_the_text_in_groups() -> None:
+def test_names_come_along_beside_the_words() -> None:
     assert chat(from_alice("hi"))[0].name == "Alice"
     assert chat(from_alice("hi"))[0].content == (Text("hi"),)
-    assert chat(from_alice("hi"), group=True)[0].content == (Text("Alice: hi"),)
-    picture = [{"type": "image", "data": "AA", "mimeType": "image/png"}]
-    assert chat(from_alice(picture), group=True)[0].content == (
-        Text("Alice:"),
-        Image("AA", "image/png"),
-    )
 
 
 def test_a_name_cannot_pass_for_a_message() -> None:
@@ -192,9 +186,9 @@ BLOCK = st.sampled_from(
 )
 
 
-@given(st.lists(BLOCK, max_size=12), st.booleans())
-def test_any_window_makes_a_request_that_providers_take(lines: list[Line], group: bool) -> None:
-    found = chat(*lines, group=group)
+@given(st.lists(BLOCK, max_size=12))
+def test_any_window_makes_a_request_that_providers_take(lines: list[Line]) -> None:
+    found = chat(*lines)
     assert not found or found[0].role == "user"
     for index, message in enumerate(found):
         assert message.content
