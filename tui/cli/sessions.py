@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["sessions"]
 
+LABEL = 60
+"""Characters of a label or of first words that a list for people shows."""
+
 PREVIEW = 200
 """Characters of an entry that a tree for people shows."""
 
@@ -79,7 +82,7 @@ def _print_records(records: list[SessionRecord]) -> None:
     rows = [
         (
             record.key,
-            record.label or record.preview,
+            safe_line(record.label or record.preview, limit=LABEL),
             str(record.messages),
             moment(record.last_active),
             record.model or "",
@@ -89,7 +92,7 @@ def _print_records(records: list[SessionRecord]) -> None:
         for record in records
     ]
     heads = ("KEY", "LABEL OR FIRST WORDS", ">MESSAGES", "LAST ACTIVE", "MODEL", "STATE", "ID")
-    print_table(heads, [[cell[:80] for cell in row] for row in rows])
+    print_table(heads, rows)
 
 
 @sessions.command()
