@@ -21,12 +21,14 @@ from engine.sessions.nodes import Node, make_node
 
 __all__ = [
     "CHUNK",
+    "MAX_DEPTH",
     "MAX_LINE",
     "Batch",
     "batches",
     "decode_line",
     "encode_line",
     "node_of",
+    "too_deep",
 ]
 
 MAX_LINE = 64 * 1024 * 1024
@@ -35,12 +37,16 @@ MAX_LINE = 64 * 1024 * 1024
 CHUNK = 1024 * 1024
 """Bytes read at a time."""
 
+MAX_DEPTH = 256
+"""Deepest nesting that is read or written (SPEC §15)."""
+
 _BOM = b"\xef\xbb\xbf"
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 _LONE = re.compile("[\ud800-\udfff]")
 _FAILED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -75,6 +81,8 @@ _any = msgspec.json.Decoder().decode
 
 def node_of(line: bytes, offset: int) -> Node | None:
     """The place of one line in the tree, or None for what is no entry."""
+    if too_deep(line):
+        return None
     try:
         head = _head(line)
         if head.id:
@@ -94,6 +102,22 @@ def node_of(line: bytes, offset: int) -> Node | None:
     return make_node(data, offset, len(line)) if data is not None else None
 
 
+def too_deep(line: bytes) -> bool:
+    """Whether a line is nested deeper than MAX_DEPTH; cheap where it cannot be."""
+    if len(line) < 2 * MAX_DEPTH or line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in _BRACKET.finditer(line):
+        mark = line[found.start()]
+        if mark in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif mark in b"]}":
+            depth -= 1
+    return False
+
+
 def decode_line(line: bytes, *, first: bool = False) -> dict[str, Any] | None:
     """The object that a line holds, or None when it holds none.
 
@@ -101,6 +125,8 @@ def decode_line(line: bytes, *, first: bool = False) -> dict[str, Any] | None:
         line: without its newline.
         first: whether it starts the file, where a BOM is let pass.
     """
+    if too_deep(line):
+        return None
     try:
         found = _any(line)
     except _FAILED:
@@ -129,10 +155,16 @@ def encode_line(data: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError:
         line = _LONE.sub("\ufffd", json.dumps(data, ensure_ascii=False)).encode()
     except RecursionError:
-        raise StoreError("the entry is nested too deeply to be stored") from None
+        raise _deep() from None
+    if too_deep(line):
+        raise _deep()
     if len(line) >= MAX_LINE:
         raise StoreError(f"the entry is larger than {MAX_LINE:,} bytes", remedy="Shorten it")
     return line + b"\n"
+
+
+def _deep() -> StoreError:
+    return StoreError(f"the entry is nested more than {MAX_DEPTH} deep")
 
 
 @dataclass(frozen=True, slots=True)

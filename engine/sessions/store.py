@@ -320,8 +320,12 @@ class Store:
             return record
         directory = self.directory(record.agent_id)
         with directory.index.locked():
-            fresh = directory.record_of(record.path.name, record.key)
-            key = record.index_key or record.key
+            # The key may point to another file by now: a reset or a migration elsewhere.
+            current = directory.quick(record.key) or directory.find(record.key)
+            if current is None:
+                raise _not_found(record.key, directory.records())
+            fresh = directory.record_of(current.path.name, record.key)
+            key = current.index_key or record.key
             directory.index.patch({key: {**directory.entry_for(fresh), **fields}})
         return directory.quick(record.key) or fresh
 

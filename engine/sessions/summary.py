@@ -17,7 +17,7 @@ import msgspec
 from engine.clock import parse_iso
 from engine.disk import Disk, explain, open_regular
 from engine.errors import StoreError
-from engine.sessions.lines import batches, decode_line
+from engine.sessions.lines import batches, decode_line, too_deep
 from engine.sessions.migrate import is_flat
 
 __all__ = ["Summary", "scan"]
@@ -120,8 +120,10 @@ def _fold(found: Summary, line: bytes, path: Path, *, first: bool) -> None:
         _begin(found, line, path, first=first)
         return
     try:
-        read = _line(line)
+        read = None if too_deep(line) else _line(line)
     except _failed:
+        read = None
+    if read is None:
         data = decode_line(line)
         if data is None:
             found.unreadable += bool(line.strip())

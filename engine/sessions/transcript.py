@@ -73,10 +73,8 @@ class Transcript:
 
         Args:
             path: the transcript.
-            disk: the door to files.
-            clock: the door to time.
+            disk, clock, new_id: the doors to files and time; makes entry ids.
             key: the session key it must belong to, if its header names one.
-            new_id: makes entry ids.
 
         Raises:
             StoreError: it cannot be read, is no transcript, or belongs to another session.
@@ -137,16 +135,14 @@ class Transcript:
 
     @property
     def key(self) -> str | None:
-        """The session key that the file names, in our spelling."""
-        found = self.header.get("sessionKey")
-        return canonical_key(found) if isinstance(found, str) else None
+        """The session key that the header names, in our spelling."""
+        key = self.header.get("sessionKey")
+        return canonical_key(key) if isinstance(key, str) else None
 
     @property
     def read_only(self) -> str | None:
         """Why nothing can be written, or None."""
-        if self._broken is not None:
-            return self._broken
-        return self._loaded.read_only
+        return self._broken or self._loaded.read_only
 
     @property
     def unreadable(self) -> tuple[int, ...]:
@@ -209,9 +205,8 @@ class Transcript:
             fresh = loaded.extend(there.st_size)
         else:
             if loaded.is_at(there) and there.st_size < loaded.whole:
-                self._notes.append(
-                    Problem("the file became shorter than it was", file=str(self.path))
-                )
+                text = "the file became shorter than it was"
+                self._notes.append(Problem(text, file=str(self.path)))
             fresh = self._read_anew()
         self._arrived += [self.tree.entry(node.id) for node in fresh]
 
@@ -278,6 +273,16 @@ class Transcript:
                     raise
             self._depth += 1
 
+    def _follow_file(self) -> None:
+        """Lock the file that stands at the path now, if it was replaced while we held the old."""
+        assert self._held is not None
+        if self._loaded.is_at(self._disk.stat(self._held.fd)):
+            return
+        self._held.release()
+        self._held = take(self._disk, self.path, self._clock)
+        self._take_in()
+        self._mend()
+
     def _leave(self) -> None:
         with self._mutex:
             self._depth = max(0, self._depth - 1)
@@ -336,6 +341,7 @@ class Transcript:
             if self._broken is not None:
                 raise SessionReadOnly(self._broken, place=str(self.path))
             self._take_in()
+            self._follow_file()
             now = iso(self._clock.now())
             records = complete(self.tree, lines, parent, self._new_id, now)
             encoded = [encode_line(record) for record in records]
@@ -359,10 +365,8 @@ class Transcript:
             notes = getattr(error, "__notes__", ())
             problem = explain(error, "could not write to the session")
             if NOT_ROLLED_BACK in notes or NOT_SYNCED in notes:
-                self._broken = (
-                    f"an earlier write failed ({problem.message}); the session takes no more "
-                    "until it is opened again"
-                )
+                end = "the session takes no more until it is opened again"
+                self._broken = f"an earlier write failed ({problem.message}); {end}"
             raise problem from error
 
     def move_leaf(self, target: str | None) -> Entry:

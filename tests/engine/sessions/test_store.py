@@ -292,6 +292,15 @@ def test_a_reset_keeps_the_old_one_listed_and_label_and_model_in_force(store: St
         transcript.append(user("into the old one"))
 
 
+def test_a_note_from_an_old_record_goes_to_the_file_of_now(store: Store) -> None:
+    say(store, BOB, "old")
+    before = store.get(BOB)
+    assert before is not None
+    fresh = store.reset(BOB)
+    assert store.note(before, label="L").path == fresh.path
+    assert index(store)[BOB]["sessionFile"] == fresh.path.name
+
+
 def test_a_busy_session_is_not_reset(store: Store) -> None:
     transcript = say(store, BOB, "x")
     with transcript.hold(), pytest.raises(SessionBusy):

@@ -13,7 +13,7 @@ import pytest
 from engine.clock import ManualClock
 from engine.disk import Disk
 from engine.errors import EntryNotFound, SessionReadOnly, StoreError
-from engine.sessions.lines import CHUNK, MAX_LINE
+from engine.sessions.lines import CHUNK, MAX_DEPTH, MAX_LINE
 from engine.sessions.transcript import Transcript, make_header
 from tests.engine.sessions.support import new_transcript, reply, texts, user
 
@@ -264,6 +264,28 @@ def test_too_large_or_too_deep_an_entry_is_refused_and_nothing_is_written(tmp_pa
     assert transcript.path.read_bytes() == before
 
 
+@pytest.mark.parametrize("depth", [1, 200, 250, 251, 252, 300, 900, 5000])
+def test_nesting_is_read_and_written_to_a_depth_and_no_further(tmp_path: Path, depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    told = b'{"id":"b","type":"x","parentId":"a","text":"' + b"[{" * 400 + b'","deep":'
+    path = written(tmp_path, HEADER, record("a", None), told + nested + b"}\n")
+    found = Transcript.open(path)
+    fits = depth < MAX_DEPTH
+    assert found.unreadable == (() if fits else (3,))
+    if fits:
+        body = found.tree.entry("b").data["deep"]
+        assert found.append({**user("x"), "deep": body}).parent_id == "b"
+        with pytest.raises(StoreError, match="deep"):
+            found.append({**user("x"), "deep": [body] * 2 if depth > 254 else _nest(body)})
+    assert Transcript.open(path).unreadable == found.unreadable
+
+
+def _nest(body: Any) -> Any:
+    for _ in range(MAX_DEPTH):
+        body = [body]
+    return body
+
+
 def test_lone_surrogates_become_replacement_characters_on_the_way_in(tmp_path: Path) -> None:
     transcript = new_transcript(tmp_path / "s.jsonl")
     entry = transcript.append(user("a\ud83d b"))
@@ -340,6 +362,20 @@ def test_a_replaced_file_is_read_anew(tmp_path: Path) -> None:
     assert transcript.tree is not old
     assert transcript.append(user("z")).parent_id == other.tree.leaf
     assert texts(Transcript.open(path)) == ["x", "y", "z"]
+
+
+def test_a_file_replaced_while_it_is_held_is_the_one_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    transcript = new_transcript(path, "a")
+    with transcript.hold():
+        transcript.append(user("b"))
+        old = path.read_bytes()
+        os.link(path, tmp_path / "old.jsonl")
+        os.replace(new_transcript(tmp_path / "other.jsonl", "x").path, path)
+        transcript.append(user("y"))
+    assert texts(Transcript.open(path)) == ["x", "y"]
+    assert (tmp_path / "old.jsonl").read_bytes() == old
+    assert not (tmp_path / "s.jsonl.lock").exists()
 
 
 def test_a_file_that_shrank_is_read_anew_and_reported(tmp_path: Path) -> None:
