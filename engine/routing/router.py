@@ -90,8 +90,8 @@ class Route:
 class Router:
     """Routes messages by one config snapshot. A pure function of it: no clock, no disk.
 
-    The main session's key ends in `main` whatever `session.mainKey` says: that is what the
-    recorded cases show of the reference, which keeps the setting for old state dirs only.
+    The main session's key ends in `main` whatever `session.mainKey` says: the reference ignores
+    the setting since 2026, with a warning, and the recorded cases show it.
     """
 
     __slots__ = ("_format", "_index", "_links", "_patterns", "_scope", "agents", "problems")
@@ -104,9 +104,9 @@ class Router:
         self._scope = config.session.dm_scope
         template = config.session.key_format
         self._format = KeyFormat(template) if template and template.strip() else None
-        self.problems = tuple(_problems(self._format))
-        """Names in keyFormat that mean nothing. Unknown agents are told by the config's check,
-        which knows their lines."""
+        self.problems = tuple(_problems(config.session.main_key, self._format))
+        """Settings that do nothing: names in keyFormat that mean nothing, a mainKey. Unknown
+        agents are told by the config's check, which knows their lines."""
 
     def route(self, envelope: Envelope) -> Route:
         """Decide which agent answers a message and in which session.
@@ -235,8 +235,8 @@ def _own_peer(facts: Facts, thread: str) -> bool:
     return peer.id.lower().endswith((f":topic:{thread.lower()}", f":thread:{thread.lower()}"))
 
 
-def _problems(template: KeyFormat | None) -> list[Problem]:
-    return [
+def _problems(main_key: str, template: KeyFormat | None) -> list[Problem]:
+    found = [
         Problem(
             f'"{{{name}}}" in keyFormat means nothing and is kept as it is',
             severity="warning",
@@ -245,3 +245,13 @@ def _problems(template: KeyFormat | None) -> list[Problem]:
         )
         for name in (template.unknown if template else ())
     ]
+    if token(main_key) not in ("", MAIN_KEY):
+        found.append(
+            Problem(
+                f'mainKey is not used: main sessions are always called "{MAIN_KEY}"',
+                severity="warning",
+                path="session.mainKey",
+                hint="take it out",
+            )
+        )
+    return found

@@ -303,3 +303,11 @@ def test_identity_links_join_channels_but_not_under_main() -> None:
     assert per_peer.route(one).session_key == "agent:main:dm:alice"
     assert per_peer.route(other).session_key == "agent:main:dm:alice"
     assert Router(config(identity_links=links)).route(one).session_key == "agent:main:main"
+
+
+def test_a_main_key_does_nothing_and_that_is_told() -> None:
+    router = Router(config(main_key="Home"))
+    route = router.route(Envelope("terminal"))
+    assert route.session_key == route.main_session_key == "agent:main:main"
+    assert [problem.path for problem in router.problems] == ["session.mainKey"]
+    assert not Router(config(main_key=" Main ")).problems
