@@ -91,7 +91,7 @@ class Router:
     """Routes messages by one config snapshot. A pure function of it: no clock, no disk.
 
     The main session's key ends in `main` whatever `session.mainKey` says: the reference ignores
-    the setting since 2026, with a warning, and the recorded cases show it.
+    the setting, with a warning, and the recorded case shows it.
     """
 
     __slots__ = ("_format", "_index", "_links", "_patterns", "_scope", "agents", "problems")
