@@ -11,7 +11,8 @@ from engine.sessions.entries import Entry
 from tests.corpus import HOSTILE, raw_controls
 from tests.tui.chat import WHEN, ChatApp, message, other, screen_text, talk
 from tests.tui.test_markdown_safe import MARKDOWN
-from tui.widgets.message import BODY_LIMIT, LiveMessage, MessageView, pieces_of
+from tui.widgets.layout import BODY_LIMIT, pieces_of
+from tui.widgets.message import LiveMessage, MessageView
 from tui.widgets.shown import Shown, describe
 
 

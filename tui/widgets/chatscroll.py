@@ -20,8 +20,9 @@ from textual.widgets import Static
 
 from engine.text import safe_line
 from tui.widgets.backlog import PAGE, Backlog
+from tui.widgets.drawn import drawn
+from tui.widgets.layout import Prepared
 from tui.widgets.message import LiveMessage, MessageView
-from tui.widgets.pieces import Piece
 from tui.widgets.shown import Shown, agent_of
 
 __all__ = ["LIVE", "ChatScroll", "Live"]
@@ -76,7 +77,7 @@ class ChatScroll(VerticalScroll):
         super().__init__(id=id, classes=classes)
         self.session_key = ""
         self._log = Backlog()
-        self._pieces: dict[str, tuple[Piece, ...]] = {}
+        self._prepared: dict[str, Prepared] = {}
         self._views: dict[str, MessageView] = {}
         self._live: Live | None = None
         self._older: _Older | None = None
@@ -106,8 +107,8 @@ class ChatScroll(VerticalScroll):
         """The live text is on disk now. A turn with tools goes on with the next answer."""
         view, live.view, live.text, live.words = live.view, None, "", 0
         if view is not None:
-            if (pieces := view.finished_pieces(shown.body)) is not None:
-                self._pieces[shown.key] = pieces
+            if (prepared := view.finished(shown.body)) is not None:
+                self._prepared[shown.key] = prepared
             view.remove()
         if live.reply_entry_id == shown.key:
             self._live = None
@@ -121,7 +122,7 @@ class ChatScroll(VerticalScroll):
         with self.app.batch_update():
             gone = {key: self._views.pop(key) for key in [*self._views] if key not in keys}
             for key in gone:
-                self._pieces.pop(key, None)
+                self._prepared.pop(key, None)
             if gone:
                 self.remove_children([*gone.values()])
             self._sync_edges()
@@ -132,11 +133,15 @@ class ChatScroll(VerticalScroll):
                     self._mount(missing, before=view)
                     missing = []
                 else:
-                    view = MessageView(item, self._pieces.get(item.key))
+                    view = MessageView(item, self._prepared.get(item.key))
                     self._views[item.key] = view
                     missing.append(view)
             live = self._live.view if self._live is not None else None
             self._mount(missing, before=live)
+
+    def _row_width(self) -> int:
+        """The cells of a row once there is a scrollbar; a wrong guess only costs time."""
+        return self.size.width - (0 if self.show_vertical_scrollbar else 1) - 1
 
     def _mount(self, widgets: list[Widget], *, before: Widget | None) -> None:
         if widgets:
@@ -188,7 +193,7 @@ class ChatScroll(VerticalScroll):
             says = "End to follow"
         if self._said != says:
             self._said = says
-            self.border_subtitle = Content(says)
+            self.border_subtitle = drawn(self, Content(says))
 
     def release_anchor(self) -> None:
         super().release_anchor()

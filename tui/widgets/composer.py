@@ -22,6 +22,7 @@ from textual.widgets import TextArea
 
 from engine.text import MAX_MARKS, safe_text
 from tui.widgets.completion import Choice, CommandHint, CompletionMenu, complete, search
+from tui.widgets.drawn import drawn
 from tui.widgets.external import ExternalError, edit
 from tui.widgets.prompt_history import PromptHistory
 
@@ -124,7 +125,7 @@ class Composer(TextArea):
         self._frame = 0
 
     async def on_mount(self) -> None:
-        self.border_subtitle = Content(_KEYS)
+        self._turn()
         if self.parent is not None:
             await self.screen.mount(self.menu, before=self)
         try:
@@ -318,7 +319,8 @@ class Composer(TextArea):
     def _turn(self) -> None:
         sign = _FRAMES[self._frame % len(_FRAMES)]
         self._frame += 1
-        self.border_subtitle = Content(f"{sign} answering · ^C stop" if self.busy else _KEYS)
+        words = f"{sign} answering · ^C stop" if self.busy else _KEYS
+        self.border_subtitle = drawn(self, Content(words))
 
     def _warn(self, words: str, title: str = "Composer") -> None:
         self.notify(safe_text(words), title=title, severity="warning", markup=False)

@@ -23,7 +23,8 @@ from engine.text import safe_text
 from tui.widgets.backlog import PAGE, Backlog
 from tui.widgets.chatscroll import LIVE, ChatScroll, Live
 from tui.widgets.external import ExternalError, page
-from tui.widgets.message import MessageView, prepare
+from tui.widgets.layout import prepare
+from tui.widgets.message import MessageView
 from tui.widgets.shown import Shown, agent_of, describe, note
 
 __all__ = ["Conversation"]
@@ -127,10 +128,10 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self._loading = True
         self._sync()
         items = self._described(page.entries)
-        pieces = await prepare(items)
+        prepared = await prepare(items, self._row_width())
         if self.session_key != session_key:
             return  # another session was chosen while this one was parsed
-        self._pieces = pieces
+        self._prepared = prepared
         self._log.load(items, page.before)
         self._loading = False
         self._sync()
@@ -143,10 +144,10 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         """Put older entries on top; what is in view stays where it is."""
         log = self._log
         items = self._described(page.entries)
-        pieces = await prepare(items)
+        prepared = await prepare(items, self._row_width())
         if self._log is not log:
             return  # another session is shown by now
-        self._pieces |= pieces
+        self._prepared |= prepared
         self._asked = (None, 0.0)
         self._slide(-min(PAGE, log.prepend(items, page.before)))
 

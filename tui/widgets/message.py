@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from itertools import chain
 
 from textual.content import Content
 from textual.geometry import Size
@@ -21,57 +19,26 @@ from textual.visual import RenderOptions
 from textual.widget import Widget
 
 from engine.text import safe_line, safe_text
-from tui.cells import fit
-from tui.widgets.markdown_safe import code_blocks, parse, parse_lines, plain
-from tui.widgets.pieces import DIM, Paragraph, Piece, Rows
+from tui.widgets.drawn import drawn
+from tui.widgets.layout import (
+    BODY_LIMIT,
+    PARSE_ON_LOOP,
+    Prepared,
+    body_rows,
+    cut,
+    header,
+    lay_out,
+    more_piece,
+    pieces_of,
+)
+from tui.widgets.markdown_safe import code_blocks, parse_lines, plain
+from tui.widgets.pieces import Paragraph, Piece, Rows
 from tui.widgets.shown import Shown
 
-__all__ = ["BODY_LIMIT", "LiveMessage", "MessageView", "prepare"]
+__all__ = ["LiveMessage", "MessageView"]
 
-BODY_LIMIT = 20_000
-"""Most characters of one message that are laid out; the rest waits in the pager."""
-
-PARSE_ON_LOOP = 2000
-"""Messages up to this many characters are parsed where they are mounted (about 2 ms)."""
-
-LINE_LIMIT = 1000
-"""Most lines of one message that are laid out."""
-
-_INDENT, _BAR = "  ", "┃ "
-_GUTTER = 1  # the block cursor stands here
-_TITLES = {"person": "bold $text-secondary", "assistant": "bold $text-primary"}
-_SEVERITIES = {"warning": "$text-warning", "error": "$text-error"}
 _REPARSE = 8
 """A streaming parse waits this many times as long as the last one took."""
-
-
-def cut(text: str) -> tuple[str, int]:
-    """`text` as far as it is laid out, and the number of characters left out."""
-    shown = text[:BODY_LIMIT]
-    if shown.count("\n") > LINE_LIMIT:
-        shown = "\n".join(shown.split("\n", LINE_LIMIT)[:LINE_LIMIT])
-    return shown, len(text) - len(shown)
-
-
-def pieces_of(shown: Shown) -> tuple[Piece, ...]:
-    """The body of a message in pieces. Takes time with its length (see `prepare`)."""
-    if shown.kind == "rule" or not shown.body:
-        return ()
-    body, more = cut(shown.body)
-    pieces = parse(body) if shown.markdown else plain(body)
-    return (*pieces, _more(more)) if more else pieces
-
-
-def _more(count: int) -> Piece:
-    return Paragraph(Content.styled(f"… {count:,} more characters · v opens them all", DIM))
-
-
-async def prepare(messages: Sequence[Shown]) -> dict[str, tuple[Piece, ...]]:
-    """Parse the long ones among `messages` in a thread; the short ones cost nothing later."""
-    long = [shown for shown in messages if len(shown.body) > PARSE_ON_LOOP]
-    if not long:
-        return {}
-    return await asyncio.to_thread(lambda: {shown.key: pieces_of(shown) for shown in long})
 
 
 class MessageView(Widget):
@@ -79,7 +46,7 @@ class MessageView(Widget):
 
     Args:
         shown: what to draw.
-        pieces: its body, when it has been parsed elsewhere.
+        prepared: its body, when it has been parsed elsewhere.
     """
 
     DEFAULT_CSS = """
@@ -94,14 +61,15 @@ class MessageView(Widget):
     }
     """
 
-    def __init__(self, shown: Shown, pieces: tuple[Piece, ...] | None = None):
+    def __init__(self, shown: Shown, prepared: Prepared | None = None):
         super().__init__(classes="-tight" if shown.kind == "tool" else None)
         self.shown = shown
-        self._late = pieces is None and shown.markdown and len(shown.body) > PARSE_ON_LOOP
-        if pieces is None:
+        self._late = prepared is None and shown.markdown and len(shown.body) > PARSE_ON_LOOP
+        if prepared is None:
             pieces = plain(cut(shown.body)[0]) if self._late else pieces_of(shown)
-        self._pieces = pieces
-        self._laid: tuple[int, Rows] = (0, [])
+            prepared = Prepared(pieces)
+        self._pieces = prepared.pieces
+        self._laid = (prepared.width, prepared.rows)
 
     def on_mount(self) -> None:
         if self._late:  # shown as written for the moment that parsing takes
@@ -138,36 +106,11 @@ class MessageView(Widget):
     def rows(self, width: int) -> Rows:
         """All rows for `width` cells, the cursor's gutter not included."""
         if self._laid[0] != width:
-            self._laid = (width, self._lay_out(max(8, width - _GUTTER)))
+            self._laid = (width, self._lay_out(width))
         return self._laid[1]
 
     def _lay_out(self, width: int) -> Rows:
-        bar = _BAR if self.shown.kind == "person" else _INDENT
-        margin = Content.styled(bar, "$text-secondary" if bar == _BAR else "")
-        head = self._header(width)
-        return [*head, *(margin + row for row in self._body(width - len(bar))), *self._tail(width)]
-
-    def _body(self, width: int) -> Rows:
-        return list(chain.from_iterable(piece.rows(width) for piece in self._pieces))
-
-    def _tail(self, width: int) -> Rows:
-        room = width - len(_INDENT)
-        return [
-            Content.styled(_INDENT + fit(line, room).rstrip(), DIM) for line in self.shown.lines
-        ]
-
-    def _header(self, width: int) -> Rows:
-        shown = self.shown
-        match shown.kind:
-            case "rule":
-                return [_rule(shown, width)]
-            case "note" | "tool":
-                style = _SEVERITIES.get(shown.severity, DIM)
-                text = Content.styled(shown.title, style)
-                rows = text.wrap(width - len(_INDENT)) if shown.kind == "note" else None
-                rows = rows or [Content.styled(fit(shown.title, width - len(_INDENT)), style)]
-                return [Content(_INDENT) + row for row in rows]
-        return [header(shown, width, right=shown.right)]
+        return lay_out(self.shown, self._pieces, width)
 
     def render_line(self, y: int) -> Strip:
         style = self.visual_style
@@ -175,7 +118,7 @@ class MessageView(Widget):
         if not 0 <= y < len(rows):
             return Strip.blank(width, style.rich_style)
         cursor = Content.styled("▌", "$text-accent") if self.has_class("-cursor") else Content(" ")
-        row = self._selected(cursor + rows[y], y)
+        row = self._selected(drawn(self, cursor + rows[y]), y)
         options = RenderOptions(self._get_style, self.styles.get_rules())
         strip = row.render_strips(max(1, width), 1, style, options)[0]
         return strip.adjust_cell_length(width, style.rich_style).apply_offsets(0, y)
@@ -197,38 +140,11 @@ class MessageView(Widget):
         self.refresh()
 
 
-def _state_style(words: str) -> str:
-    """Colour beside the sign and the word that say the same."""
-    signs = {"✘": "$text-error", "■": "$text-warning", "▲": "$text-warning", "◐": "$text-accent"}
-    return signs.get(words[:1], DIM)
-
-
-def header(shown: Shown, width: int, *, right: str) -> Content:
-    """`  mia ▸ model          1.2k tok · 2.1 s`: the left gives way when it is tight."""
-    room = max(1, width - len(_INDENT))
-    right = fit(right, room // 2).rstrip() if len(right) > room // 2 else right
-    joint = " ▸ " if shown.kind == "assistant" and shown.detail else "  "
-    left = Content.assemble(
-        (shown.title, _TITLES.get(shown.kind, "bold")), (joint + shown.detail, DIM)
-    )
-    end = Content.styled(right, _state_style(right))
-    left = left.truncate(max(1, room - end.cell_length - 2), ellipsis=True)
-    gap = " " * max(0, room - left.cell_length - end.cell_length)
-    return Content(_INDENT) + left + gap + end
-
-
-def _rule(shown: Shown, width: int) -> Content:
-    tail = " Enter ──" if shown.body and width >= 50 else ""
-    head = fit(f"─{shown.title} ", min(width - len(tail), len(shown.title) + 2))
-    line = head + "─" * max(0, width - len(head) - len(tail)) + tail
-    return Content.styled(fit(line, width), DIM)
-
-
 class LiveMessage(MessageView):
     """A reply while it is written. `feed` takes what arrives, `state` says what goes on."""
 
     def __init__(self, shown: Shown, text: str = ""):
-        super().__init__(shown, ())
+        super().__init__(shown, Prepared(()))
         self.text = text
         self.state = "◐ waiting"
         self._stable: list[Piece] = []
@@ -257,11 +173,11 @@ class LiveMessage(MessageView):
             self.set_timer(max(0.02, self._again - time.monotonic()), self._catch_up)
         self._redraw()
 
-    def finished_pieces(self, text: str) -> tuple[Piece, ...] | None:
+    def finished(self, text: str) -> Prepared | None:
         """What was parsed on the way, if that is all of `text`; spares a second parse."""
         if text != self.text or self._shown_to < len(text) or len(text) > BODY_LIMIT:
             return None
-        return (*self._stable, *self._pieces)
+        return Prepared((*self._stable, *self._pieces))
 
     def _catch_up(self) -> None:
         if self._shown_to < len(self.text) and time.monotonic() >= self._again:
@@ -283,17 +199,15 @@ class LiveMessage(MessageView):
             found = [(line, piece) for line, piece in found if line == last]
             self._line += last
         open_block = tuple(piece for _, piece in found)
-        self._pieces = (*open_block, _more(more)) if more else open_block
+        self._pieces = (*open_block, more_piece(more)) if more else open_block
         self._again = time.monotonic() + _REPARSE * (time.monotonic() - started)
 
-    def _body(self, width: int) -> Rows:
+    def _lay_out(self, width: int) -> Rows:
         done, for_width, rows = self._stable_rows
         if for_width != width:
             done, rows = 0, []
         for piece in self._stable[done:]:
-            rows.extend(piece.rows(width))
+            rows.extend(body_rows(self.shown, piece, width))
         self._stable_rows = (len(self._stable), width, rows)
-        return [*rows, *super()._body(width)]
-
-    def _header(self, width: int) -> Rows:
-        return [header(self.shown, width, right=self.state)]
+        tail = [row for piece in self._pieces for row in body_rows(self.shown, piece, width)]
+        return [header(self.shown, width, right=self.state), *rows, *tail]
