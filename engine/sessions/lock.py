@@ -37,12 +37,18 @@ class Holder(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Held:
-    """A lock that is held, with the descriptor it is held on; `release` may be called twice."""
+    """A lock that is held; `release` may be called twice.
 
-    def __init__(self, disk: Disk, fd: int, mark: Path):
+    Attributes:
+        fd: the descriptor it is held on.
+        file: what the descriptor is open on.
+    """
+
+    def __init__(self, disk: Disk, fd: int, mark: Path, file: os.stat_result):
         self._disk = disk
         self._mark = mark
         self.fd = fd
+        self.file = file
 
     def release(self) -> None:
         """Let go: the name first, then the lock."""
@@ -76,10 +82,11 @@ def take(disk: Disk, path: Path, clock: Clock, *, directory: bool = False) -> He
         try:
             if not _lock(disk, fd, path):
                 raise _busy(path, holder_of(disk, path))
-            if directory or _same_file(disk, fd, path):
+            file = _file_of(disk, fd, None if directory else path)
+            if file is not None:
                 mark = _mark(path)
                 _claim(disk, path, mark, clock)
-                return Held(disk, fd, mark)
+                return Held(disk, fd, mark, file)
         except BaseException:
             disk.close(fd)
             raise
@@ -124,12 +131,15 @@ def _lock(disk: Disk, fd: int, path: Path) -> bool:
         raise explain(error, "could not lock the session") from error
 
 
-def _same_file(disk: Disk, fd: int, path: Path) -> bool:
+def _file_of(disk: Disk, fd: int, path: Path | None) -> os.stat_result | None:
+    """What a descriptor is open on; None when something else stands at `path` by now."""
     try:
-        there, ours = disk.look(path), disk.stat(fd)
+        ours = disk.stat(fd)
+        there = disk.look(path) if path is not None else ours
     except OSError as error:
         raise explain(error, "could not look at the session") from error
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    same = (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    return ours if same else None
 
 
 def _mark(path: Path) -> Path:

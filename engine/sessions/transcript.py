@@ -276,7 +276,7 @@ class Transcript:
     def _follow_file(self) -> None:
         """Lock the file that stands at the path now, if it was replaced while we held the old."""
         assert self._held is not None
-        if self._loaded.is_at(self._disk.stat(self._held.fd)):
+        if self._loaded.is_at(self._held.file):
             return
         self._held.release()
         self._held = take(self._disk, self.path, self._clock)
