@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from engine.engine import HistoryPage
 from engine.errors import ModelError
 from engine.events import TurnEnded
@@ -358,6 +360,56 @@ async def test_the_cursor_walks_through_everything_with_few_widgets() -> None:
             assert app.conversation.current is not None
             seen.add(app.conversation.current.id)
         assert "m0" in seen and len(seen) >= 99
+
+
+async def test_signs_are_ascii_where_the_config_asks_for_it() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 40)) as pilot:
+        app.screen.add_class("-ascii")
+        await app.fill(
+            [
+                other("c", "compaction", tokensBefore=27100, tokensAfter=4300, summary="s"),
+                message("a", "user", "hello"),
+                message("b", "assistant", "- one\n\n```py\nx\n```\n\n|a|\n|-|\n|1|", model="m"),
+                message("e", "assistant", "half", stopReason="error"),
+            ]
+        )
+        app.conversation.focus()
+        await pilot.pause()
+        inside = [row[1:-1] for row in screen_rows(app)[1 : app.conversation.size.height + 1]]
+        assert not [row for row in inside if not row.isascii()]
+        assert "-# compacted - 27.1k" in screen_text(app)
+        assert "| hello" in screen_text(app) and "mia > m" in screen_text(app)
+
+
+async def test_the_cursor_stays_on_a_reply_when_it_is_finished() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 30)) as pilot:
+        await app.fill(talk(1))
+        app.conversation.turn_started("t1", "echo")
+        app.conversation.stream("t1", "being written")
+        app.conversation.focus()
+        await pilot.press("j")
+        await pilot.pause()
+        assert "▌" in row_with(app, "being written")
+        app.conversation.append(message("r", "assistant", "being written"))
+        app.conversation.turn_ended(ended(reply="r"))
+        await pilot.pause()
+        assert "▌" in row_with(app, "being written")
+        assert app.conversation.current is not None and app.conversation.current.id == "r"
+
+
+async def test_a_page_that_never_came_can_be_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tui.widgets.chatscroll.ASK_AGAIN", 0.0)
+    app = ChatApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.fill(talk(6, 10), before="m10")
+        app.conversation.focus()
+        await pilot.press("home", "home", "home")
+        await pilot.pause()
+        assert len([e for e in app.heard if isinstance(e, Conversation.OlderWanted)]) >= 2
 
 
 async def test_text_can_be_selected_with_the_mouse() -> None:
