@@ -126,7 +126,7 @@ class Rule:
 
     def failure(self, facts: Facts, peer: PeerFacts | None) -> Failure | None:
         """The first field that does not hold, seen with `peer` (or the parent) as the peer."""
-        if self.channel != facts.channel:
+        if not self.channel or self.channel != facts.channel:
             return Failure("channel", self.channel, facts.channel)
         if self.account is not None and self.account != facts.account:
             return Failure("accountId", self.account, facts.account)

@@ -40,10 +40,10 @@ def _snake(name: str) -> str:
 class KeyFormat:
     """A template, read once. Braces around a name that is no placeholder stay as they are."""
 
-    __slots__ = ("_parts", "names", "unknown")
+    __slots__ = ("names", "parts", "unknown")
 
     def __init__(self, template: str):
-        self._parts: list[tuple[str, str | None]] = []
+        self.parts: list[tuple[str, str | None]] = []
         place = 0
         unknown = []
         for found in _NAME.finditer(template):
@@ -51,10 +51,11 @@ class KeyFormat:
             if name not in PLACEHOLDERS:
                 unknown.append(found[1])
                 continue
-            self._parts.append((template[place : found.start()], name))
+            self.parts.append((template[place : found.start()], name))
             place = found.end()
-        self._parts.append((template[place:], None))
-        self.names = frozenset(name for _, name in self._parts if name)
+        self.parts.append((template[place:], None))
+        """The template in pieces: literal text and the placeholder after it."""
+        self.names = frozenset(name for _, name in self.parts if name)
         """The placeholders used."""
         self.unknown = tuple(unknown)
         """Names in braces that mean nothing."""
@@ -63,7 +64,7 @@ class KeyFormat:
         """The key's part, lower-cased. Colons and percent signs in values are escaped, so that
         values cannot imitate the template's own separators."""
         out = []
-        for text, name in self._parts:
+        for text, name in self.parts:
             out.append(text)
             if name:
                 value = facts.get(name) or ABSENT

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.config.document import dotted
+from engine.config.scan import KeyPath
 from engine.config.schema import Agent, Config, GroupChat
 from engine.errors import Problem
 from engine.routing.access import channel_in_force, group_settings, is_operator
@@ -33,6 +35,10 @@ Code = Literal[
     "not_addressed",  # kept as context
     "not_kept",  # not addressed, and no context is wanted
 ]
+
+
+Fault = tuple[KeyPath, str, str]
+"""Where a pattern stands, why it cannot be used, what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +75,34 @@ def read_activation(word: str) -> Activation | None:
 class Mentions:
     """The mention rules of one config, compiled once."""
 
-    __slots__ = ("_agents", "_config", "_shared", "problems")
+    __slots__ = ("_agents", "_config", "_shared", "faults")
 
     def __init__(self, config: Config):
-        found: list[Problem] = []
+        found: list[Fault] = []
         self._config = config
         shared = config.messages.group_chat
-        place = "messages.groupChat"
+        place: KeyPath = ("messages", "groupChat")
         self._shared = None
         if shared.mention_patterns is not None:
             self._shared = _compile(shared.mention_patterns, place, found)
         self._agents: dict[str, tuple[GroupChat, tuple[_Named, ...] | None, Agent]] = {}
         for order, agent in enumerate(config.agents.list):
             own = agent.group_chat.mention_patterns
-            where = f"agents.list[{order}].groupChat"
+            where: KeyPath = ("agents", "list", order, "groupChat")
             patterns = None if own is None else _compile(own, where, found)
             self._agents.setdefault(
                 normalize_agent_id(agent.id), (agent.group_chat, patterns, agent)
             )
-        self.problems = tuple(found)
+        self.faults = tuple(found)
         """Patterns that cannot be used; they match nothing."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The faults, for people."""
+        return tuple(
+            Problem(f"this pattern {what}", "warning", path=dotted(path), hint=hint)
+            for path, what, hint in self.faults
+        )
 
     def patterns(self, agent_id: str) -> tuple[_Named, ...]:
         """The agent's own patterns, else everybody's, else what its name and id come to."""
@@ -161,19 +175,17 @@ class Mentions:
         return self._config.messages.group_chat.history_limit, "messages.groupChat.historyLimit"
 
 
-def _compile(sources: tuple[str, ...], place: str, problems: list[Problem]) -> tuple[_Named, ...]:
+def _compile(sources: tuple[str, ...], place: KeyPath, faults: list[Fault]) -> tuple[_Named, ...]:
     made = []
     for order, source in enumerate(sources):
-        where = f"{place}.mentionPatterns[{order}]"
+        where = dotted((*place, "mentionPatterns", order))
         try:
             if not trim(source):
                 raise PatternError("it is empty and would match everything")
             made.append(_Named(where, WordPattern(source)))
         except PatternError as error:
             hint = "plain words, \\b . [] () | ? * + {m,n} can be used"
-            problems.append(
-                Problem(f"this pattern cannot be used: {error}", "warning", path=where, hint=hint)
-            )
+            faults.append(((*place, "mentionPatterns", order), f"cannot be used: {error}", hint))
     return tuple(made)
 
 
