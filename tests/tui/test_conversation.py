@@ -178,6 +178,22 @@ async def test_a_failed_turn_says_why_and_a_stopped_one_that_it_was() -> None:
         assert "▲ stopped" in screen_text(app)
 
 
+async def test_how_a_kept_reply_failed_is_said_once_and_to_its_end() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(60, 24)) as pilot:
+        await app.fill(talk(1))
+        app.conversation.turn_started("t1", "echo")
+        app.conversation.stream("t1", "half a")
+        error = ModelError("the service is overloaded", kind="overloaded", remedy="W" * 80)
+        app.conversation.append(
+            message("r", "assistant", "half a", stopReason="error", errorMessage=str(error))
+        )
+        app.conversation.turn_ended(ended(reply="r", stop="error", error=error))
+        await pilot.pause()
+        assert screen_text(app).count("the service is overloaded") == 1
+        assert screen_text(app).count("W") == 80
+
+
 async def test_a_stream_belongs_to_its_session() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -187,7 +187,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
             live.view.feed(text, state)
 
     def turn_ended(self, event: TurnEnded) -> None:
-        """The turn is over: a reply without an entry stays as a note, an error is said."""
+        """The turn is over. How it failed is said here only when no entry says it."""
         live = self._live
         if live is not None and live.turn_id == event.turn_id:
             waited_for = event.reply_entry_id
@@ -195,6 +195,8 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
                 self._drop_live()
             else:
                 live.reply_entry_id = waited_for  # its entry is still on the way
+        if event.reply_entry_id is not None:
+            return
         if event.error is not None:
             self.note(f"{event.error.title}: {event.error}", "error")
         elif event.stop_reason == "aborted":

@@ -16,7 +16,8 @@ _ASCII = str.maketrans(
         **dict.fromkeys("◂◀", "<"),
         **dict.fromkeys("◐◓◑◒•●", "*"),
         **dict.fromkeys("·", "-"),
-        "◆": "#", "■": "#", "▲": "!", "▼": "v", "✘": "X", "✔": "y", "⑂": "Y", "…": "~", "○": "o", "→": ">", "←": "<",
+        "◆": "#", "■": "#", "▲": "!", "▼": "v", "✘": "X", "✔": "y", "⑂": "Y", "…": "~",
+        "○": "o", "→": ">", "←": "<",
     }
 )  # fmt: skip
 """One sign for one: terminals that draw the signs badly also draw them badly in messages."""

@@ -107,10 +107,12 @@ def lay_out(shown: Shown, pieces: Sequence[Piece], width: int) -> Rows:
 
 def _tail(shown: Shown, width: int) -> Rows:
     room = max(_LEAST, width - _GUTTER) - len(_INDENT)
-    return [
-        Content.styled(_INDENT + fit(line, room).rstrip(), _state_style(line))
-        for line in shown.lines
-    ]
+    rows: Rows = []
+    for line in shown.lines:
+        whole = Content.styled(line, _state_style(line))
+        # A tool call is folded to one row; why something failed is read to its end.
+        rows += whole.wrap(room) if line.startswith("✘") else [whole.truncate(room, ellipsis=True)]
+    return [Content(_INDENT) + row for row in rows]
 
 
 def _head(shown: Shown, width: int) -> Rows:

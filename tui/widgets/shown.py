@@ -22,7 +22,7 @@ __all__ = ["Kind", "Shown", "agent_of", "describe", "note", "thousands"]
 Kind = Literal["person", "assistant", "tool", "rule", "note"]
 """How a message is drawn: a person's words, a reply, a folded tool line, a ◆ row, a dim note."""
 
-_TITLE_LIMIT, _LINE_LIMIT, _ARGUMENT_LIMIT = 60, 300, 160
+_TITLE_LIMIT, _LINE_LIMIT, _ARGUMENT_LIMIT = 60, 500, 160
 _STOPS = {"error": "✘ error", "aborted": "■ stopped", "length": "▲ cut at the limit"}
 
 
