@@ -1,0 +1,120 @@
+"""Where compaction cuts a path: what is folded, what stays, and which turn is cut in two.
+
+The rules are the reference's (the session manager that OpenClaw 2026.4.15 embeds): from the
+newest entry back until the tokens to keep are reached, then to the next place where a cut may
+stand; settings just before the cut stay with it; a turn that is cut in two has its beginning
+summarised apart. Ours: no cut separates a tool call from its result, whatever stands between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Cut", "Part", "cut_at", "cut_places", "find_cut"]
+
+_NOTES = frozenset({"branch_summary", "custom_message"})
+"""Types of entries that read as a person's message without being one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An entry of a path as compaction sees it.
+
+    Attributes:
+        id: of the entry.
+        type: of the entry.
+        role: of its message; None for what gives none.
+        tokens: what the message weighs; 0 for none.
+        calls: ids of the tool calls it makes.
+        answers: the call it answers.
+    """
+
+    id: str
+    type: str
+    role: str | None = None
+    tokens: int = 0
+    calls: tuple[str, ...] = ()
+    answers: str | None = None
+
+    @property
+    def starts_turn(self) -> bool:
+        return self.role in ("user", "bashExecution") or self.type in _NOTES
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Indexes into the path.
+
+    Attributes:
+        first: the first entry that stays.
+        turn: where the turn begins that the cut goes through; None when it goes through none.
+    """
+
+    first: int
+    turn: int | None = None
+
+    @property
+    def folded_to(self) -> int:
+        """Where the whole turns end: what is between here and `first` is the cut turn's start."""
+        return self.first if self.turn is None else self.turn
+
+
+def cut_places(parts: Sequence[Part], start: int, end: int) -> list[int]:
+    """Where a cut may stand between `start` and `end`: before any message but a tool's result,
+    and not between a tool call and its result."""
+    last_answer = {
+        part.answers: index
+        for index, part in enumerate(parts[start:end], start)
+        if part.answers is not None
+    }
+    places: list[int] = []
+    open_until = -1
+    for index in range(start, end):
+        part = parts[index]
+        if part.role is not None and part.role != "toolResult" and index > open_until:
+            places.append(index)
+        for call in part.calls:
+            open_until = max(open_until, last_answer.get(call, -1))
+    return places
+
+
+def find_cut(
+    parts: Sequence[Part], start: int, end: int, keep_tokens: int, *, count_notes: bool = True
+) -> Cut:
+    """The cut that keeps about `keep_tokens` of the newest messages.
+
+    Args:
+        parts: a path, oldest first.
+        start: the first entry that may be folded.
+        end: behind the last entry.
+        keep_tokens: how much stays, counted from the end; the entry that reaches it stays too,
+            unless no cut may stand before it.
+        count_notes: whether branch summaries and custom messages count; OpenClaw 2026.4.15
+            passes over them, later versions of the reference do not.
+    """
+    places = cut_places(parts, start, end)
+    if not places:
+        return Cut(start)
+    first, kept = places[0], 0
+    for index in range(end - 1, start - 1, -1):
+        part = parts[index]
+        if part.role is None or (part.type in _NOTES and not count_notes):
+            continue
+        kept += part.tokens
+        if kept >= keep_tokens:
+            first = next((place for place in places if place >= index), first)
+            break
+    return cut_at(parts, start, first)
+
+
+def cut_at(parts: Sequence[Part], start: int, place: int) -> Cut:
+    """The cut before `place`, with settings and notes just before it kept, and the turn it goes
+    through."""
+    first = place
+    while first > start and parts[first - 1].type not in ("message", "compaction"):
+        first -= 1
+    if parts[first].starts_turn and parts[first].role != "bashExecution":
+        return Cut(first)
+    turn = next((index for index in range(first, start - 1, -1) if parts[index].starts_turn), None)
+    return Cut(first, turn)
