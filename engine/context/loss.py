@@ -18,24 +18,24 @@ __all__ = ["Loss", "facts_in", "loss"]
 MOST = 200
 """Most findings listed of each sort."""
 
-_SCANNED = 2_000_000
+_SCANNED = 500_000
 """Characters looked at in all; what is beyond is said to be unread."""
 
 _PATH = re.compile(
     r"(?:https?://|~?/|\.{1,2}/)[\w.~%+@:/?&=#-]*[\w/]|\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
-    r"|\b[\w-]{1,64}(?:/[\w.-]{1,64})+|\b[\w-]{1,64}\.[A-Za-z]{1,4}[A-Za-z0-9]?\b(?!\w)"
+    r"|\b[\w-]{1,64}(?:/[\w-]{1,64})*/[\w-]{0,64}[.\d][\w.-]{0,64}(?<!\.)|\b[\w-]{2,64}\.[A-Za-z]{1,4}\b"
 )
 _ID = re.compile(
     r"#\d+\b|\b[A-Z]{1,10}-\d+\b|\b(?=[\w-]{0,40}\d)(?=[\w-]{0,40}[A-Za-z])[A-Za-z0-9][\w-]{2,80}\b"
 )
 _NUMBER = re.compile(r"\d+(?:[.,:'’]\d+)*")
-_NAME = re.compile(r"(?<![.!?:\n])(?<=[^\W\d_.!?:] |.[,;] )[A-Z][^\W\d_]+(?:[’'-][^\W\d_]+)*")
+_NAME = re.compile(r"(?<=[^.!?:\n] )[A-Z][^\W\d_]{1,40}(?:[’'-][^\W\d_]{1,40}){0,3}")
 _CAPS = re.compile(r"\b[A-Z]{2,}\b")
 _SENTENCE = re.compile(r"[^.!?。！？؟\n]+[.!?。！？؟]*")
 _WORD = re.compile(r"\w{3,}")
 _QUESTION = ("?", "？", "؟")
 _LONGEST = 240
-_SMALL = frozenset("I OK The This That And But You We They He She It If Yes No Please".split())
+_SMALL = frozenset({"OK", "The", "This", "That", "And", "But", "You", "We", "They", "It", "If"})
 
 
 @dataclass(frozen=True, slots=True)

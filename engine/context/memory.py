@@ -19,8 +19,8 @@ from engine.sessions.tree import Tree
 __all__ = [
     "ASK",
     "FLUSH",
-    "NO_REPLY",
     "NOTES_FOLDER",
+    "NO_REPLY",
     "Scope",
     "flush_due",
     "flush_fields",
