@@ -44,6 +44,7 @@ class Terminal:
             env=environ,  # type: ignore[arg-type]
             dimensions=(rows, columns),
             timeout=1,
+            use_poll=True,
         )
 
     def __enter__(self) -> Terminal:
