@@ -365,8 +365,11 @@ class Engine:
         return workspace_of(order.setup.config, self.state_dir, order.agent_id)
 
     async def _settle_now_and_then(self) -> None:
+        import anyio
+
         while True:
-            await self._clock.sleep(SETTLE_SECONDS)
+            # Real time, not the clock's: a clock that stands still must not keep us busy.
+            await anyio.sleep(SETTLE_SECONDS)
             await in_thread(self._pool.settle)
 
     def _close(self) -> None:
