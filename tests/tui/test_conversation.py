@@ -333,12 +333,36 @@ async def test_the_block_cursor_moves_copies_and_opens() -> None:
         assert app.clipboard == "print(1)\n"
         await pilot.press("y")
         assert "\x1b" not in app.clipboard and "␛[2J" in app.clipboard
-        await pilot.press("k", "enter")
+        await pilot.press("enter")
         opened = [event.entry.id for event in app.heard if isinstance(event, Conversation.Opened)]
-        assert opened == ["c"]
+        assert opened == ["a"]
+        await pilot.press("k")
         await pilot.press("j", "j", "j", "j")
         assert app.conversation.current is not None
         assert app.conversation.current.id == "b"
+
+
+async def test_enter_unfolds_a_summary_and_a_tool_result_and_folds_them_again() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 40)) as pilot:
+        result = "line one\n**not bold** [/]\nline three"
+        await app.fill(
+            [
+                other("c", "compaction", tokensBefore=10, summary="They spoke of **orders**."),
+                message("t", "toolResult", result, toolName="look"),
+            ]
+        )
+        app.conversation.focus()
+        await pilot.pause()
+        assert "They spoke" not in screen_text(app) and "line three" in row_with(app, "look")
+        await pilot.press("enter", "k", "enter")
+        await pilot.pause()
+        assert "They spoke of orders." in screen_text(app)
+        inside = [row.strip(" ┃▌") for row in screen_rows(app)]
+        assert "**not bold** [/]" in inside and "line three" in inside
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "They spoke" not in screen_text(app)
 
 
 async def test_the_cursor_shows_only_while_the_conversation_has_the_focus() -> None:

@@ -51,9 +51,9 @@ class Conversation(ChatScroll):
 | `y` | copy the message |
 | `Y` | copy its last code block |
 | `v` | open the message in the pager (`$PAGER`) |
-| `Enter` | open what stands behind a ◆ or ⑂ row |
+| `Enter` | unfold a ◆, ⑂ or tool row, and fold it again |
 
-Two signs beside words: `┃` stands before what people wrote, a reply has none.
+`┃` stands before what people wrote; a reply has none.
 """
 
     BINDING_GROUP_TITLE = "Conversation"
@@ -85,7 +85,7 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
 
     @dataclass
     class Opened(Message):
-        """Enter on a message: the screen may show what is behind it (◆, ⑂)."""
+        """Enter on a message that has nothing folded."""
 
         entry: Entry
 
@@ -302,10 +302,12 @@ Two signs beside words: `┃` stands before what people wrote, a reply has none.
         self._tell()
 
     def action_open(self) -> None:
-        """Enter: the screen shows what is behind the message."""
-        entry = self.current
-        if entry is not None:
-            self.post_message(self.Opened(entry))
+        """Enter: unfold what stands behind a ◆, ⑂ or tool row; any other is told to the screen."""
+        view = self._current_view()
+        if view is None or view.unfold():
+            return
+        if view.shown.entry is not None:
+            self.post_message(self.Opened(view.shown.entry))
 
     def action_copy(self) -> None:
         """Copy the words of the message under the cursor."""

@@ -65,9 +65,9 @@ def cut(text: str) -> tuple[str, int]:
     return shown, len(text) - len(shown)
 
 
-def pieces_of(shown: Shown) -> tuple[Piece, ...]:
+def pieces_of(shown: Shown, *, unfold: bool = False) -> tuple[Piece, ...]:
     """The body of a message in pieces. Takes time with its length (see `prepare`)."""
-    if shown.kind == "rule" or not shown.body:
+    if not shown.body or (shown.folded and not unfold):
         return ()
     body, more = cut(shown.body)
     pieces = parse(body) if shown.markdown else plain(body)
@@ -80,7 +80,7 @@ def more_piece(count: int) -> Piece:
 
 async def prepare(messages: Sequence[Shown], width: int) -> dict[str, Prepared]:
     """Parse and lay out the long ones among `messages` in a thread; the short ones cost little."""
-    long = [shown for shown in messages if len(shown.body) > PARSE_IN_PAGE]
+    long = [one for one in messages if len(one.body) > PARSE_IN_PAGE and not one.folded]
     if not long:
         return {}
     return await asyncio.to_thread(lambda: {shown.key: _prepared(shown, width) for shown in long})

@@ -64,7 +64,8 @@ class MessageView(Widget):
     def __init__(self, shown: Shown, prepared: Prepared | None = None):
         super().__init__(classes="-tight" if shown.kind == "tool" else None)
         self.shown = shown
-        self._late = prepared is None and shown.markdown and len(shown.body) > PARSE_ON_LOOP
+        long = len(shown.body) > PARSE_ON_LOOP and not shown.folded
+        self._late = prepared is None and shown.markdown and long
         if prepared is None:
             pieces = plain(cut(shown.body)[0]) if self._late else pieces_of(shown)
             prepared = Prepared(pieces)
@@ -87,6 +88,14 @@ class MessageView(Widget):
         """Put the block cursor here, or take it away."""
         self.set_class(on, "-cursor")
         self.refresh()  # a theme may give the cursor no background of its own
+
+    def unfold(self) -> bool:
+        """Show what is behind a folded row, or fold it again; False when nothing is."""
+        if not self.shown.folded:
+            return False
+        self._pieces = () if self._pieces else pieces_of(self.shown, unfold=True)
+        self._redraw()
+        return True
 
     def text_to_copy(self) -> str:
         """The words of the message, safe to paste anywhere, or its one line when it has none."""

@@ -53,7 +53,12 @@ class Shown:
     @property
     def markdown(self) -> bool:
         """Whether the body is Markdown: what models write is, what people type is not."""
-        return self.kind == "assistant"
+        return self.kind in ("assistant", "rule")
+
+    @property
+    def folded(self) -> bool:
+        """Whether the body is shown only when the person asks for it."""
+        return self.kind in ("rule", "tool") and bool(self.body)
 
 
 def _line(value: object, limit: int = _TITLE_LIMIT) -> str:
@@ -112,7 +117,7 @@ def _message(entry: Entry, agent: str, today: str) -> Shown:
         case "assistant":
             return _reply(entry, agent)
         case "toolResult":
-            return Shown(entry.id, "tool", _tool_result(entry), entry=entry)
+            return Shown(entry.id, "tool", _tool_result(entry), body=entry.text, entry=entry)
         case "bashExecution":
             command = _line(entry.message.get("command"), _LINE_LIMIT)
             return Shown(entry.id, "tool", f"◂ shell {command}", entry=entry)
