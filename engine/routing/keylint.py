@@ -160,14 +160,10 @@ def lint_key_format(config: Config, router: Router) -> Iterator[Found]:
             yield Found("key_format_collides", path, message, hint, pair, key)
 
 
-_CLOSED = frozenset({"channel", "peer_kind"})
-"""Values from a short list, which do not run into others."""
-
-
 def _neighbours(template: KeyFormat) -> Iterator[tuple[str, str, str]]:
     """(name, text between, name) of placeholders that no colon keeps apart."""
     for (_, left), (between, right) in pairwise(template.parts):
-        if left and right and ":" not in between and not {left, right} & _CLOSED:
+        if left and right and ":" not in between:
             yield left, between, right
 
 
@@ -179,7 +175,8 @@ def _colliding(left: str, between: str, right: str) -> tuple[Envelope, Envelope]
 
 
 def _with(values: dict[str, str]) -> Envelope | None:
-    """A message with these values; None when no message can have both."""
+    """A message with these values; None when no message can have both. The channel and the kind
+    of peer are words from a short list, which do not run into others, and stay as they are."""
     if {"peer_id", "channel_id"} <= values.keys():
         return None
     group = values.get("channel_id") or values.get("peer_id")

@@ -143,6 +143,7 @@ def test_open_needs_a_star() -> None:
 def test_a_message_without_a_sender_gets_no_code() -> None:
     assert judge(config({}), Envelope("telegram")).reason_code == "sender_unknown"
     assert judge(config({}), dm("  ")).reason_code == "sender_unknown"
+    assert not judge(config({"allowFrom": ["telegram:"]}), dm("")).allowed
     open_ = config({"dmPolicy": "open", "allowFrom": ["*"]})
     assert judge(open_, Envelope("telegram")).allowed
 
@@ -192,7 +193,8 @@ def test_a_groups_own_list_holds_under_every_policy() -> None:
     assert judge(own, room("u2")).allowed
     assert judge(own, room("u1")).reason_code == "group_policy_not_allowlisted"
     assert judge(own, room("u1", "-200")).allowed
-    assert judge(groups(_100={"allowFrom": []}), room("u1")).decision == "block"
+    nobody = config({"allowFrom": ["u1"], "groups": {"-100": {"allowFrom": []}}})
+    assert judge(nobody, room("u1")).reason_code == "group_policy_empty_allowlist"
     off = groups("disabled", _100={"allowFrom": ["u2"]})
     assert judge(off, room("u2")).reason_code == "group_policy_disabled"
 

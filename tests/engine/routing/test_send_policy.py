@@ -55,6 +55,18 @@ def test_a_denial_wins_over_an_earlier_permission_and_is_named() -> None:
     assert may_send(rules, "agent:main:main", channel="slack").rule == "session.sendPolicy.rules[0]"
 
 
+def test_the_channel_is_the_messages_else_the_sessions_else_the_keys() -> None:
+    rules = policy(("deny", SendMatch(channel="telegram")))
+    known = SessionFacts(channel="slack", last_channel="telegram")
+    key = "agent:main:telegram:group:1"
+    assert not may_send(rules, key, channel="telegram", session=known).allowed
+    assert may_send(rules, key, session=known).allowed
+    last = SessionFacts(last_channel="Telegram")
+    assert not may_send(rules, "agent:main:main", session=last).allowed
+    assert may_send(rules, key, session=SessionFacts(last_channel="slack")).allowed
+    assert not may_send(rules, key).allowed
+
+
 @pytest.mark.parametrize("prefix", ["telegram:dm:", "telegram:direct:", "agent:main:telegram:d"])
 @pytest.mark.parametrize("word", ["dm", "direct"])
 def test_a_prefix_in_either_spelling_fits_a_key_in_either(prefix: str, word: str) -> None:
