@@ -211,6 +211,33 @@ async def test_a_click_on_any_hostile_word_fires_nothing() -> None:
         assert app.fired == [] and app.is_running
 
 
+async def test_a_reply_that_is_dear_to_parse_is_parsed_less_often_and_still_to_its_end() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.fill(talk(1))
+        app.conversation.turn_started("t", "m")
+        parsed = 0
+        view = app.conversation._in_order()[-1]
+        assert isinstance(view, LiveMessage)
+        parse = view._parse
+
+        def counted() -> None:
+            nonlocal parsed
+            parsed += 1
+            parse()
+
+        view._parse = counted  # type: ignore[method-assign]
+        for _ in range(300):
+            app.conversation.stream("t", "![a](b *_ `")
+        app.conversation.stream("t", "\n\nthe last words")
+        for _ in range(100):
+            await pilot.pause(0.05)
+            if "the last words" in screen_text(app):
+                break
+        assert "the last words" in screen_text(app)
+        assert parsed < 150
+
+
 async def test_a_long_reply_from_elsewhere_is_parsed_beside_the_loop() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -161,6 +161,7 @@ class LiveMessage(MessageView):
         self._line = 0
         self._shown_to = 0
         self._again = 0.0
+        self._waiting = False
         if text:
             self.state = "◐ streaming"
             self._parse()
@@ -176,10 +177,12 @@ class LiveMessage(MessageView):
         """Add to the reply and draw it again, later when the last parse was a long one."""
         self.text += text
         self.state = safe_line(state, limit=80)
-        if time.monotonic() >= self._again:
+        wait = self._again - time.monotonic()
+        if wait <= 0:
             self._parse()
-        else:
-            self.set_timer(max(0.02, self._again - time.monotonic()), self._catch_up)
+        elif not self._waiting:
+            self._waiting = True
+            self.set_timer(max(0.02, wait), self._catch_up)
         self._redraw()
 
     def finished(self, text: str) -> Prepared | None:
@@ -189,7 +192,8 @@ class LiveMessage(MessageView):
         return Prepared((*self._stable, *self._pieces))
 
     def _catch_up(self) -> None:
-        if self._shown_to < len(self.text) and time.monotonic() >= self._again:
+        self._waiting = False
+        if self._shown_to < len(self.text):
             self._parse()
             self._redraw()
 
