@@ -263,8 +263,15 @@ def copy_range(disk: Disk, fd: int, start: int, end: int, target: Path) -> None:
     sync_dir(disk, target.parent)
 
 
-def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> None:
+def write_atomic(
+    disk: Disk, path: Path, data: bytes, *, mode: int = 0o600, sync: bool = True
+) -> None:
     """Replace a file's content so that a crash leaves the old or the new, never a mixture.
+
+    Args:
+        disk, path, data: where, and what.
+        mode: the new file's permissions.
+        sync: False for what can be made anew: when the power goes, neither may be left.
 
     Raises:
         OSError: the old content stands; no temporary file is left behind.
@@ -276,7 +283,8 @@ def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> N
         fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             write_all(disk, fd, data)
-            disk.fsync(fd)
+            if sync:
+                disk.fsync(fd)
         finally:
             disk.close(fd)
         disk.rename(temporary, path)
@@ -284,7 +292,8 @@ def write_atomic(disk: Disk, path: Path, data: bytes, *, mode: int = 0o600) -> N
         with contextlib.suppress(OSError):
             disk.unlink(temporary)
         raise
-    sync_dir(disk, path.parent)
+    if sync:
+        sync_dir(disk, path.parent)
 
 
 def is_temporary(name: str) -> bool:

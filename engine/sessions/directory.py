@@ -18,6 +18,9 @@ from engine.sessions.summary import Summary, scan
 
 __all__ = ["Directory"]
 
+_WORTH_KEEPING = 1024 * 1024
+"""Bytes; a look at one session that read more than this is remembered."""
+
 
 class Directory:
     """A look at one agent's sessions; made anew for each call of the store.
@@ -240,11 +243,20 @@ class Directory:
                 there = self._disk.look(self.path / name)
                 known = summaries.get(name)
                 if known is None or (known.size, known.mtime_ns) != _state(there):
-                    known = scan(self._disk, self.path / name, known)
+                    known = self._scan_anew(name, known, summaries)
             except (OSError, StoreError):
                 continue
             return self._record(name, key, known, "session", raw, entries[raw])
         return None
+
+    def _scan_anew(
+        self, name: str, known: Summary | None, summaries: dict[str, Summary]
+    ) -> Summary:
+        """A file's summary; kept when making it took long, so that it need not again."""
+        found = scan(self._disk, self.path / name, known)
+        if found.size - (known.size if known is not None else 0) > _WORTH_KEEPING:
+            self.index.write_cache({**summaries, name: found})
+        return found
 
     def find(self, key: str) -> SessionRecord | None:
         """The session of a key, looking at everything; None when its file is not here."""

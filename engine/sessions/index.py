@@ -145,7 +145,7 @@ class Index:
     def write_cache(self, summaries: _Summaries) -> None:
         """Keep the summaries for the next time; where that fails they are made anew."""
         try:
-            write_atomic(self._disk, self._cache_path, msgspec.json.encode(summaries))
+            write_atomic(self._disk, self._cache_path, msgspec.json.encode(summaries), sync=False)
         except (OSError, UnicodeError):
             return
 

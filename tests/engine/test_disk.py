@@ -149,6 +149,20 @@ def test_a_replacement_is_private_and_whole_and_leaves_no_trace(tmp_path: Path) 
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
 
 
+def test_what_can_be_made_anew_is_replaced_without_a_sync(tmp_path: Path) -> None:
+    class Counting(Disk):
+        synced = 0
+
+        def fsync(self, fd: int) -> None:
+            self.synced += 1
+
+    disk = Counting()
+    write_atomic(disk, tmp_path / "cache", b"one", sync=False)
+    assert (disk.synced, (tmp_path / "cache").read_bytes()) == (0, b"one")
+    write_atomic(disk, tmp_path / "cache", b"two")
+    assert (disk.synced, (tmp_path / "cache").read_bytes()) == (2, b"two")
+
+
 def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"theirs")

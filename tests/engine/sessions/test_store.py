@@ -367,6 +367,23 @@ def test_a_summary_goes_on_from_where_it_was(store: Store) -> None:
     assert scan(QuickDisk(), transcript.path, torn) == scan(QuickDisk(), transcript.path)
 
 
+def test_a_look_at_a_long_session_is_remembered(store: Store) -> None:
+    class Measuring(QuickDisk):
+        bytes = 0
+
+        def read(self, fd: int, count: int, offset: int) -> bytes:
+            found = super().read(fd, count, offset)
+            self.bytes += len(found)
+            return found
+
+    say(store, BOB, *("y" * 100_000 for _ in range(20)))
+    disk = Measuring()
+    for _ in range(3):
+        found = Store(disk, store.state_dir, store.clock).get(BOB)
+        assert found is not None and found.messages == 20
+    assert disk.bytes < 3_000_000
+
+
 def test_a_file_that_is_no_transcript_is_listed_with_its_problem(store: Store) -> None:
     say(store, BOB, "x")
     (folder(store) / "noise.jsonl").write_bytes(os.urandom(200).replace(b"\n", b""))

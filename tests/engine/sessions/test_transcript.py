@@ -229,6 +229,33 @@ def test_a_reader_follows_a_cut_of_any_length(tmp_path: Path) -> None:
         assert list(reader.tree.nodes) == list(Transcript.open(path).tree.nodes)
 
 
+def test_a_reader_sees_a_record_that_took_a_torn_ones_place_byte_for_byte(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER, record("a", None))
+    length = len(record("b", "a"))
+    with path.open("ab") as file:
+        file.write(b"{" * length)
+    reader = Transcript.open(path)
+    os.truncate(path, path.stat().st_size - length)
+    with path.open("ab") as file:
+        file.write(record("b", "a"))
+    os.utime(path, ns=(1, 1))
+    assert [entry.id for entry in reader.refresh()] == ["b"]
+    assert reader.problems == []
+
+
+def test_what_is_glued_to_an_unfinished_line_is_read_as_a_fresh_reader_reads_it(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, HEADER, record("a", None), record("b", "a")[:-1])
+    reader = Transcript.open(path)
+    assert list(reader.tree.nodes) == ["a", "b"]
+    with path.open("ab") as file:
+        file.write(record("c", "b") + record("d", "a"))
+    assert [entry.id for entry in reader.refresh()] == ["d"]
+    assert list(reader.tree.nodes) == list(Transcript.open(path).tree.nodes) == ["a", "d"]
+    assert reader.unreadable == (3,)
+
+
 def test_an_oversized_line_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     with path.open("wb") as file:

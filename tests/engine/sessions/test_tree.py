@@ -175,6 +175,18 @@ def test_thousands_of_orphans_are_counted_not_listed() -> None:
     assert "4,980 more" in str(tree.problems[-1])
 
 
+def test_a_parent_that_comes_later_as_the_next_message_takes_its_children_in() -> None:
+    lines = [message("x", "late"), message("a", None), message("late", "a", "assistant")]
+    bulk = Tree.from_entries(lines)
+    other = Tree.from_entries([])
+    other.extend([node for n, data in enumerate(lines) if (node := make_node(data, n))])
+    for tree in (bulk, other):
+        assert names(tree, "x") == ["a", "late", "x"]
+        assert tree.children("late") == ("x",)
+        assert tree.nearest("x", "model") == "late"
+        assert tree.problems == []
+
+
 KINDS = ["user", "assistant", "compaction", "thinking_level_change", "model_change"]
 NAMES = st.sampled_from("abcdefgh")
 LINES = st.lists(
