@@ -63,11 +63,15 @@ class Composer(TextArea):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "send", "Send", id="composer.send"),
         Binding(
-            "ctrl+j,shift+enter,alt+enter",
+            "ctrl+j", "newline", "New line", id="composer.newline", key_display="^J", priority=True
+        ),
+        Binding(
+            "shift+enter,alt+enter",
             "newline",
             "New line",
-            id="composer.newline",
-            key_display="^J",
+            id="composer.newline_too",
+            priority=True,
+            show=False,
         ),
         Binding("tab", "take", "Take", id="composer.take", show=False),
         Binding("escape", "close_menu", "Close", id="composer.close_menu", show=False),
