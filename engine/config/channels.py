@@ -15,7 +15,7 @@ class Group(TypedDict, total=False):
     enabled: bool
     """Whether this group is served. Default: true."""
     allowFrom: list[Id]
-    """Senders allowed in this group. Default: groupAllowFrom."""
+    """Senders allowed in this group, also where groupPolicy is open. Default: groupAllowFrom."""
     historyLimit: Count
     """User turns kept in the window for this group."""
 
@@ -44,15 +44,17 @@ class Account(Value, frozen=True):
 
 class Channel(Value, frozen=True):
     dm_policy: Literal["pairing", "allowlist", "open", "disabled"] = "pairing"
-    """Who may write a direct message."""
+    """Who may write a direct message. pairing: who is listed or was approved; a stranger gets a
+    code. open without `*` in allowFrom: who is listed."""
     allow_from: tuple[Id, ...] = ()
     """Senders allowed by allowlist; `*` for everybody (needed by open)."""
     group_policy: Literal["allowlist", "open", "disabled"] = "allowlist"
-    """Which groups are served."""
+    """Who is heard in groups. allowlist: who is listed; open: everybody."""
     group_allow_from: tuple[Id, ...] = ()
-    """Senders allowed in groups. Default: allowFrom."""
+    """Senders allowed in groups; approval by pairing does not count there. Default: allowFrom."""
     groups: dict[str, Group] = {}
-    """Per group id (`*` for all): requireMention and so on."""
+    """Per group id (`*` for all): requireMention and so on. If any is given, groups that are
+    not (and no `*`) are not served."""
     identify: tuple[str, ...] = ("id", "username", "anon")
     """Fields tried in order to identify a sender."""
     history_limit: Count | None = None

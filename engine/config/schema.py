@@ -312,7 +312,8 @@ class Profile(Value, frozen=True):
 
 class AssignMatch(Value, frozen=True):
     channel: str | None = None
-    """Channel name. Default: any, on all accounts."""
+    """Channel name; needed beside accountId, peer, guildId, teamId and roles. Default: any, on
+    all accounts."""
     account_id: Id | None = None
     """Account of the channel; `*` for any. Default: as in bindings, `default` only."""
     peer: PeerMatch | None = None
