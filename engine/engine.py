@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.agents.commands import parse_command, run_command, waits_its_turn
-from engine.agents.desk import OrderDesk, model_in_force
+from engine.agents.dispatch import Dispatch
 from engine.agents.intake import check_text, make_order, workspace_of
 from engine.agents.lanes import Lanes
+from engine.agents.look import Looker
 from engine.agents.order import Order, Receipt, Setup, TurnResult
-from engine.agents.origin import envelope_of
-from engine.agents.pool import LiveSession, SessionPool
-from engine.agents.turn import Kitchen, in_thread, prepare, run_turn
+from engine.agents.pool import SessionPool
+from engine.agents.turn import Kitchen, in_thread
 from engine.agents.views import (
     Counts,
     HistoryPage,
@@ -23,9 +22,6 @@ from engine.agents.views import (
     ModelInForce,
     SessionInfo,
     SessionView,
-    count,
-    info_of,
-    page_of,
 )
 from engine.agents.watch import watch_sessions
 from engine.clock import Clock, SystemClock
@@ -33,16 +29,14 @@ from engine.config.first_run import write_first_config
 from engine.config.load import Snapshot, load_config
 from engine.config.paths import config_path as find_config
 from engine.config.schema import Config
-from engine.context.tokens import estimate_text
-from engine.context.window import Window, build_window
+from engine.context.window import Window
 from engine.disk import Disk, ensure_dir, explain
-from engine.errors import BranchlineError, Problem
-from engine.events import Event, Noticed, TurnEnded, TurnQueued
+from engine.errors import Problem
+from engine.events import Event, Noticed
 from engine.hub import Hub
 from engine.models.door import ModelDoor
 from engine.models.registry import ModelRegistry
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.routing.keys import canonical_key, main_session_key, split_key
 from engine.routing.router import Route, Router
 from engine.sessions.store import Store
 
@@ -88,15 +82,14 @@ class Engine:
         self.setup = setup
         self.first_run = first_run
         self._hub = Hub()
-        self._tasks = tasks
         self._clock = clock
-        self._receipts: dict[str, list[Receipt]] = {}
-        self._counts: dict[str, tuple[int, Counts]] = {}
         self._lanes = Lanes(setup.config.agents.defaults.max_concurrent)
         self._pool = SessionPool(Store(disk, state_dir, clock))
         self._kitchen = Kitchen(
             self._pool, self._lanes, disk, clock, self._hub.publish, self._workspace
         )
+        self._look = Looker(self._kitchen, lambda: self.setup)
+        self._dispatch = Dispatch(self._kitchen, tasks, self._look.view)
 
     @classmethod
     @asynccontextmanager
@@ -190,17 +183,8 @@ class Engine:
             InputRefused: empty or too large.
             SessionNotFound: `session_key` is no key.
         """
-        import anyio
-
         check_text(envelope.text)
-        order = self._order(envelope, session_key, model)
-        receipt = Receipt(order, anyio.CancelScope())
-        ahead = len(self._receipts.setdefault(order.session_key, []))
-        self._receipts[order.session_key].append(receipt)
-        if ahead:
-            self._hub.publish(TurnQueued(order.session_key, order.turn_id, ahead))
-        self._tasks.start_soon(self._carry_out, receipt)
-        return receipt
+        return self._dispatch.start(self._order(envelope, session_key, model))
 
     def _order(
         self, envelope: Envelope, session_key: str | None = None, model: str | None = None
@@ -209,57 +193,13 @@ class Engine:
             self.setup, envelope, now=self._clock.now(), session_key=session_key, model=model
         )
 
-    async def _carry_out(self, receipt: Receipt) -> None:
-        order = receipt.order
-        try:
-            command = parse_command(order.envelope.text)
-            if command is not None:
-                await self._obey(receipt, *command)
-            else:
-                await run_turn(receipt, self._kitchen)
-        except Exception as error:
-            # The outermost edge of a turn: whatever went wrong ends this turn, not the engine.
-            self._failed(receipt, error)
-        finally:
-            waiting = self._receipts[order.session_key]
-            waiting.remove(receipt)
-            if not waiting:
-                del self._receipts[order.session_key]
-
-    async def _obey(self, receipt: Receipt, name: str, args: str) -> None:
-        """Carry out a slash command; those that change the session wait their turn."""
-        order = receipt.order
-        desk = OrderDesk(order, self._kitchen, self.view, self.cancel)
-        lane = self._lanes.turn(order.session_key) if waits_its_turn(name) else nullcontext()
-        with receipt.scope:
-            async with lane:
-                done = await run_command(desk, order.principal, order.session_key, name, args)
-            receipt.finish(TurnResult(None, done.text, "", None, "stop", command=True))
-
-    def _failed(self, receipt: Receipt, error: Exception) -> None:
-        order = receipt.order
-        if not isinstance(error, BranchlineError):
-            error = BranchlineError(
-                f"the turn failed: {type(error).__name__}: {error}",
-                remedy="This is a fault in Branchline; what was stored is safe",
-            )
-        receipt.finish(TurnResult(None, "", "", None, "error", error))
-        self._hub.publish(
-            TurnEnded(order.session_key, order.turn_id, None, "error", "", error=error)
-        )
-
     async def cancel(self, session_key: str) -> bool:
         """Stop the first turn of a session that is running or waiting; False when none is."""
-        for receipt in self._receipts.get(canonical_key(session_key), ()):
-            if parse_command(receipt.order.envelope.text) is None:
-                receipt.scope.cancel()
-                return True
-        return False
+        return await self._dispatch.cancel(session_key)
 
     async def sessions(self) -> tuple[SessionInfo, ...]:
         """All sessions and leftovers, the most recently active first."""
-        records = await in_thread(self._pool.store.list)
-        return tuple(info_of(record, self._lanes.inside(record.key)) for record in records)
+        return await self._look.sessions()
 
     @property
     def busy(self) -> tuple[str, ...]:
@@ -276,39 +216,8 @@ class Engine:
 
         Raises:
             SessionNotFound, StoreError: it cannot be opened.
-            ModelError: the model it would answer with cannot be used.
         """
-        return await in_thread(self._view, session_key)
-
-    def _view(self, session_key: str) -> SessionView:
-        with self._pool.using(session_key) as live:
-            envelope = envelope_of(live.record.origin) or Envelope(OPERATOR_CHANNEL)
-            key = live.record.key if split_key(live.record.key) else main_session_key(None)
-            order = self._order(envelope, key)
-            prepared = prepare(order, live, self._kitchen)
-            prompt = estimate_text(prepared.request.system)
-            running = live.running
-            return SessionView(
-                info=info_of(live.record, self._lanes.inside(live.key), live.transcript.tree.name),
-                route=self.route(envelope) if live.record.origin else None,
-                model=model_in_force(order, live),
-                prompt_tokens=prompt,
-                tokens=max(prepared.window.tokens, prepared.estimate),
-                window=prepared.window,
-                leaf=live.transcript.tree.leaf,
-                counts=self._count(live),
-                live=LiveReply(running.turn_id, running.answer.ref, running.answer.text)
-                if running
-                else None,
-                problems=tuple(live.transcript.problems),
-            )
-
-    def _count(self, live: LiveSession) -> Counts:
-        size = len(live.transcript.tree.nodes)
-        known = self._counts.get(live.key)
-        if known is None or known[0] != size:
-            known = self._counts[live.key] = (size, count(live.transcript.tree))
-        return known[1]
+        return await self._look.view(session_key)
 
     async def history(
         self, session_key: str, *, before: str | None = None, limit: int = 20
@@ -318,12 +227,7 @@ class Engine:
         Raises:
             SessionNotFound, StoreError: it cannot be opened.
         """
-
-        def read() -> HistoryPage:
-            with self._pool.using(session_key) as live:
-                return page_of(live, before, limit)
-
-        return await in_thread(read)
+        return await self._look.history(session_key, before, limit)
 
     async def window(self, session_key: str, leaf: str | None = None) -> Window:
         """What the model sees from the session's leaf, or from another entry.
@@ -331,14 +235,7 @@ class Engine:
         Raises:
             SessionNotFound, StoreError: it cannot be opened.
         """
-        if leaf is None:
-            return (await self.view(session_key)).window
-
-        def read() -> Window:
-            with self._pool.using(session_key) as live:
-                return build_window(live.transcript.tree, leaf)
-
-        return await in_thread(read)
+        return await self._look.window(session_key, leaf)
 
     async def set_override(self, session_key: str, model: str | None) -> ModelInForce:
         """Set the session's own model, or take it away with None.
@@ -348,9 +245,8 @@ class Engine:
             SessionBusy, StoreError: it could not be stored.
         """
         order = self._order(Envelope(OPERATOR_CHANNEL), session_key)
-        desk = OrderDesk(order, self._kitchen, self.view, self.cancel)
         async with self._lanes.turn(order.session_key):
-            await desk.override_model(order.session_key, model)
+            await self._dispatch.desk(order).override_model(order.session_key, model)
         return (await self.view(order.session_key)).model
 
     async def watch(self) -> None:

@@ -452,3 +452,18 @@ async def test_every_session_of_a_real_state_dir_can_be_read_and_continued(
             fresh = [json.loads(line) for line in after[len(before) :].splitlines()]
             assert [entry["message"]["role"] for entry in fresh] == ["user", "assistant"]
             assert fresh[1]["parentId"] == fresh[0]["id"]
+
+
+async def test_a_session_can_be_looked_at_though_its_model_cannot_be_used(
+    open_engine: Open,
+) -> None:
+    async with open_engine() as engine:
+        await answer(engine, said("hello"))
+    (engine.state_dir / "branchline.json5").write_text(
+        '{ agents: { defaults: { model: "gone/away" } } }'
+    )
+    async with open_engine() as engine:
+        view = await engine.view(MAIN)
+        assert view.model.source == "unusable"
+        assert any("gone/away" in problem.message for problem in view.problems)
+        assert len(view.window.messages) == 2

@@ -1,0 +1,107 @@
+"""Dispatch: receipts from the moment a message is taken in to the end of its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from engine.agents.commands import parse_command, run_command, waits_its_turn
+from engine.agents.desk import OrderDesk
+from engine.agents.order import Order, Receipt, TurnResult
+from engine.agents.turn import Kitchen, run_turn
+from engine.agents.views import SessionView
+from engine.errors import BranchlineError
+from engine.events import TurnEnded, TurnQueued
+from engine.routing.keys import canonical_key
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+__all__ = ["Dispatch"]
+
+
+class Dispatch:
+    """Starts turns and commands, knows which are under way, stops them.
+
+    Args:
+        kitchen: what turns work with.
+        tasks: where they run.
+        view: looks at a session, for commands that describe it.
+    """
+
+    def __init__(
+        self,
+        kitchen: Kitchen,
+        tasks: TaskGroup,
+        view: Callable[[str], Awaitable[SessionView]],
+    ):
+        self._kitchen = kitchen
+        self._tasks = tasks
+        self._view = view
+        self._receipts: dict[str, list[Receipt]] = {}
+
+    def start(self, order: Order) -> Receipt:
+        """Carry out an order, behind those of its session that came before."""
+        import anyio
+
+        receipt = Receipt(order, anyio.CancelScope())
+        ahead = self._receipts.setdefault(order.session_key, [])
+        if ahead:
+            self._kitchen.publish(TurnQueued(order.session_key, order.turn_id, len(ahead)))
+        ahead.append(receipt)
+        self._tasks.start_soon(self._carry_out, receipt)
+        return receipt
+
+    def desk(self, order: Order) -> OrderDesk:
+        """What commands may do for an order."""
+        return OrderDesk(order, self._kitchen, self._view, self.cancel)
+
+    async def cancel(self, session_key: str) -> bool:
+        """Stop the first turn of a session that is running or waiting; False when none is."""
+        for receipt in self._receipts.get(canonical_key(session_key), ()):
+            if parse_command(receipt.order.envelope.text) is None:
+                receipt.scope.cancel()
+                return True
+        return False
+
+    async def _carry_out(self, receipt: Receipt) -> None:
+        order = receipt.order
+        try:
+            command = parse_command(order.envelope.text)
+            if command is not None:
+                await self._obey(receipt, *command)
+            else:
+                await run_turn(receipt, self._kitchen)
+        except Exception as error:
+            # The outermost edge of a turn: whatever went wrong ends this turn, not the engine.
+            self._failed(receipt, error)
+        finally:
+            waiting = self._receipts[order.session_key]
+            waiting.remove(receipt)
+            if not waiting:
+                del self._receipts[order.session_key]
+
+    async def _obey(self, receipt: Receipt, name: str, args: str) -> None:
+        """Carry out a slash command; those that change the session wait their turn."""
+        order = receipt.order
+        lanes = self._kitchen.lanes
+        lane = lanes.turn(order.session_key) if waits_its_turn(name) else nullcontext()
+        with receipt.scope:
+            async with lane:
+                done = await run_command(
+                    self.desk(order), order.principal, order.session_key, name, args
+                )
+            receipt.finish(TurnResult(None, done.text, "", None, "stop", command=True))
+
+    def _failed(self, receipt: Receipt, error: Exception) -> None:
+        order = receipt.order
+        if not isinstance(error, BranchlineError):
+            error = BranchlineError(
+                f"the turn failed: {type(error).__name__}: {error}",
+                remedy="This is a fault in Branchline; what was stored is safe",
+            )
+        receipt.finish(TurnResult(None, "", "", None, "error", error))
+        self._kitchen.publish(
+            TurnEnded(order.session_key, order.turn_id, None, "error", "", error=error)
+        )

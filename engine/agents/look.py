@@ -1,0 +1,130 @@
+"""Looking at sessions without changing them: the list, one session, its pages, its window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.agents.desk import model_in_force
+from engine.agents.intake import make_order
+from engine.agents.order import Order, Setup
+from engine.agents.origin import envelope_of
+from engine.agents.pool import LiveSession
+from engine.agents.turn import Kitchen, in_thread, limits_of, prepare
+from engine.agents.views import (
+    Counts,
+    HistoryPage,
+    LiveReply,
+    ModelInForce,
+    SessionInfo,
+    SessionView,
+    count,
+    info_of,
+    page_of,
+)
+from engine.context.tokens import estimate_text
+from engine.context.window import Window, WindowSettings, build_window
+from engine.errors import ModelError, Problem
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.keys import main_session_key, split_key
+
+__all__ = ["Looker"]
+
+UNLIMITED = 1 << 40
+
+
+class Looker:
+    """Reads sessions, always off the loop.
+
+    Args:
+        kitchen: what turns work with; a look goes the same way as a turn.
+        setup: gives the config in force.
+    """
+
+    def __init__(self, kitchen: Kitchen, setup: Callable[[], Setup]):
+        self._kitchen = kitchen
+        self._setup = setup
+        self._counts: dict[str, tuple[int, Counts]] = {}
+
+    async def sessions(self) -> tuple[SessionInfo, ...]:
+        """All sessions and leftovers, the most recently active first."""
+        records = await in_thread(self._kitchen.pool.store.list)
+        inside = self._kitchen.lanes.inside
+        return tuple(info_of(record, inside(record.key)) for record in records)
+
+    async def view(self, ref: str) -> SessionView:
+        """Everything the inspector shows of a session.
+
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+        """
+        return await in_thread(self._view, ref)
+
+    async def history(self, ref: str, before: str | None, limit: int) -> HistoryPage:
+        """A page of the path from the root to the leaf."""
+
+        def read() -> HistoryPage:
+            with self._kitchen.pool.using(ref) as live:
+                return page_of(live, before, limit)
+
+        return await in_thread(read)
+
+    async def window(self, ref: str, leaf: str | None) -> Window:
+        """What the model sees from the leaf (None), or from another entry."""
+
+        def read() -> Window:
+            with self._kitchen.pool.using(ref) as live:
+                if leaf is None:
+                    return self._weigh(self._order(live)[0], live)[0]
+                return build_window(live.transcript.tree, leaf)
+
+        return await in_thread(read)
+
+    def _order(self, live: LiveSession) -> tuple[Order, Envelope]:
+        """The order that the session's own people would give now."""
+        envelope = envelope_of(live.record.origin) or Envelope(OPERATOR_CHANNEL)
+        key = live.record.key if split_key(live.record.key) else main_session_key(None)
+        now = self._kitchen.clock.now()
+        return make_order(self._setup(), envelope, now=now, session_key=key), envelope
+
+    def _weigh(
+        self, order: Order, live: LiveSession
+    ) -> tuple[Window, ModelInForce, int, int, list[Problem]]:
+        """Window, model, tokens of the system prompt, tokens of the next request, problems. A
+        model that cannot be used hides nothing of the session."""
+        try:
+            prepared = prepare(order, live, self._kitchen)
+        except ModelError as error:
+            tree = live.transcript.tree
+            window = build_window(tree, tree.leaf, WindowSettings(limits_of(order, UNLIMITED)))
+            model = ModelInForce("none", "unusable", 0, error.message)
+            return window, model, 0, window.tokens, [Problem(str(error))]
+        prompt = estimate_text(prepared.request.system)
+        tokens = max(prepared.window.tokens, prepared.estimate)
+        return prepared.window, model_in_force(order, live), prompt, tokens, []
+
+    def _view(self, ref: str) -> SessionView:
+        with self._kitchen.pool.using(ref) as live:
+            order, envelope = self._order(live)
+            window, model, prompt, tokens, problems = self._weigh(order, live)
+            tree, running = live.transcript.tree, live.running
+            return SessionView(
+                info=info_of(live.record, self._kitchen.lanes.inside(live.key), tree.name),
+                route=order.setup.router.route(envelope) if live.record.origin else None,
+                model=model,
+                prompt_tokens=prompt,
+                tokens=tokens,
+                window=window,
+                leaf=tree.leaf,
+                counts=self._count(live),
+                live=LiveReply(running.turn_id, running.answer.ref, running.answer.text)
+                if running
+                else None,
+                problems=(*live.transcript.problems, *problems),
+            )
+
+    def _count(self, live: LiveSession) -> Counts:
+        size = len(live.transcript.tree.nodes)
+        known = self._counts.get(live.key)
+        if known is None or known[0] != size:
+            known = self._counts[live.key] = (size, count(live.transcript.tree))
+        return known[1]
