@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.clock import iso
 from engine.disk import Disk, explain, open_regular, read_range
 from engine.errors import Problem, StoreError
 from engine.sessions.entries import Entry
-from engine.sessions.lines import Batch, batches, decode_line, node_of
+from engine.sessions.lines import Batch, batches, decode_line, encode_line, node_of
 from engine.sessions.migrate import VERSION, from_flat, is_flat, stable_ids, upgrade, version_of
 from engine.sessions.nodes import Node, make_entry, make_node
 from engine.sessions.tree import Tree
@@ -195,6 +196,8 @@ class Loaded:
 
     def finish(self) -> None:
         """After the last byte: bring an older form to v3."""
+        if self._headless and self.size == 0:
+            self._begin_anew()
         if self._headless:
             raise _no_transcript(self._path)
         if self.form == "v3":
@@ -208,6 +211,16 @@ class Loaded:
         self._foreign = []
         self.header, *entries = lines
         self.tree = Tree.from_entries(entries)
+
+    def _begin_anew(self) -> None:
+        """An empty file, as a program leaves that dies while making one, is a session without
+        entries; its header is written with the first of them."""
+        name = self._path.name.partition(".")[0]
+        stamp = iso(self._mtime_ns // 1_000_000)
+        head = {"type": "session", "version": VERSION, "id": name, "timestamp": stamp, "cwd": ""}
+        self.header = head
+        self.joint = encode_line(self.header)
+        self._lines, self._headless = 1, False
 
     def add(self, record: Mapping[str, Any], offset: int, length: int) -> Entry:
         """A record of ours that now stands at `offset`, `length` bytes with its newline."""
@@ -252,6 +265,9 @@ class Loaded:
         """What is wrong with the lines."""
         found = []
         file = str(path)
+        if self.size == 0:
+            text = "the file is empty; the session begins with its next entry"
+            found.append(Problem(text, severity="warning", file=file))
         if not self.header:
             text = "the header line is damaged; the session is read without it"
             found.append(Problem(text, severity="warning", file=file))

@@ -110,7 +110,7 @@ def scan(disk: Disk, path: Path, known: Summary | None = None) -> Summary:
         raise explain(error, "could not read the session") from error
     finally:
         disk.close(fd)
-    if not found.header:
+    if not found.header and found.size > 0:
         raise _no_transcript(path)
     return found
 

@@ -393,7 +393,8 @@ def test_a_file_that_is_no_transcript_is_listed_with_its_problem(store: Store) -
     assert "no session transcript" in str(found["noise.jsonl"].problems[0]) or (
         "not a session transcript" in str(found["noise.jsonl"].problems[0])
     )
-    assert found["empty.jsonl"].problems
+    assert found["empty.jsonl"].messages == 0 and found["empty.jsonl"].problems == ()
+    assert texts(store.open(found["empty.jsonl"])) == []
     assert "pipe.jsonl" not in found
     assert len(store.list()) == 3
 

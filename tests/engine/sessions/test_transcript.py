@@ -322,13 +322,29 @@ def test_lone_surrogates_become_replacement_characters_on_the_way_in(tmp_path: P
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"\n\n", b"no json\n", b"\x7fELF" + bytes(range(256)), b"[]\n", b'{"id":"a"}\n'],
+    [b"\n", b"\n\n", b"no json\n", b"\x7fELF" + bytes(range(256)), b"[]\n", b'{"id":"a"}\n'],
 )
 def test_what_is_no_transcript_is_refused_with_its_place(tmp_path: Path, raw: bytes) -> None:
     path = written(tmp_path, raw)
     with pytest.raises(StoreError, match="no session header") as caught:
         Transcript.open(path)
     assert caught.value.place == str(path)
+
+
+def test_an_empty_file_is_a_session_that_begins_with_its_first_entry(tmp_path: Path) -> None:
+    path = written(tmp_path, b"")
+    found = Transcript.open(path)
+    assert (found.id, found.tree.leaf, dict(found.tree.nodes)) == ("s", None, {})
+    assert "empty" in str(found.problems[0])
+    assert path.read_bytes() == b""
+    other = Transcript.open(path)
+    first = found.append(user("one"))
+    assert found.tree.entry(first.id).text == "one"
+    second = other.append(user("two"))
+    assert second.parent_id == first.id
+    again = Transcript.open(path)
+    assert texts(again) == ["one", "two"] and again.problems == [] == found.problems
+    assert again.header == found.header and again.header["version"] == 3
 
 
 def test_a_damaged_header_does_not_cost_the_session(tmp_path: Path) -> None:
