@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from engine.agents.dispatch import Dispatch
 from engine.agents.intake import check_text, make_order, workspace_of
 from engine.agents.lanes import Lanes
+from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
 from engine.agents.order import Order, Receipt, Setup, TurnResult
 from engine.agents.pool import SessionPool
+from engine.agents.settings import Settings, first_snapshot
 from engine.agents.turn import Kitchen, in_thread
 from engine.agents.views import (
     Counts,
@@ -25,19 +27,17 @@ from engine.agents.views import (
 )
 from engine.agents.watch import watch_sessions
 from engine.clock import Clock, SystemClock
-from engine.config.first_run import write_first_config
-from engine.config.load import Snapshot, load_config
+from engine.config.load import Snapshot
 from engine.config.paths import config_path as find_config
-from engine.config.schema import Config
+from engine.config.schema import Config, DmScope
 from engine.context.window import Window
-from engine.disk import Disk, ensure_dir, explain
+from engine.disk import Disk
 from engine.errors import Problem
-from engine.events import Event, Noticed
+from engine.events import ConfigChanged, Event, Noticed
 from engine.hub import Hub
-from engine.models.door import ModelDoor
-from engine.models.registry import ModelRegistry
+from engine.models.door import Check
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.routing.router import Route, Router
+from engine.routing.router import Route
 from engine.sessions.store import Store
 
 if TYPE_CHECKING:
@@ -64,27 +64,37 @@ class Engine:
 
     Attributes:
         state_dir: where everything is.
-        setup: the config in force and what is made of it.
         first_run: whether this start wrote the config.
+        leaks: who saw whose words, and by which rule.
     """
 
     def __init__(
         self,
         state_dir: Path,
-        setup: Setup,
+        snapshot: Snapshot,
         *,
         disk: Disk,
         clock: Clock,
         tasks: TaskGroup,
         first_run: bool,
+        environ: Mapping[str, str],
+        paced: bool,
+        checks: tuple[Check, ...],
     ):
         self.state_dir = state_dir
-        self.setup = setup
         self.first_run = first_run
         self._hub = Hub()
         self._clock = clock
-        self._lanes = Lanes(setup.config.agents.defaults.max_concurrent)
+        self._lanes = Lanes(snapshot.config.agents.defaults.max_concurrent)
         self._pool = SessionPool(Store(disk, state_dir, clock))
+        self.leaks = LeakMonitor(look_in(self._pool), self._hub.publish)
+        self._settings = Settings(
+            snapshot,
+            environ=environ,
+            clock=clock,
+            paced=paced,
+            checks=lambda config: (self.leaks.check_for(config), *checks),
+        )
         self._kitchen = Kitchen(
             self._pool, self._lanes, disk, clock, self._hub.publish, self._workspace
         )
@@ -102,6 +112,7 @@ class Engine:
         disk: Disk | None = None,
         clock: Clock | None = None,
         paced: bool = True,
+        checks: tuple[Check, ...] = (),
     ) -> AsyncIterator[Engine]:
         """Open a state dir (made if missing) for as long as the `async with` lasts.
 
@@ -114,6 +125,7 @@ class Engine:
             disk: the door to files.
             clock: the door to time.
             paced: whether the offline model takes its time, so that a person sees it write.
+            checks: called with each model request, after the leak check; may refuse it.
 
         Raises:
             ConfigError: the config cannot be used; nothing was opened.
@@ -124,10 +136,20 @@ class Engine:
         disk, clock = disk or Disk(), clock or SystemClock()
         env = dict(os.environ if environ is None else environ)
         path = config_path or find_config(None, state_dir, env)
-        first_run, setup = await in_thread(_prepare, disk, clock, state_dir, path, env, paced)
+        first_run, snapshot = await in_thread(first_snapshot, disk, state_dir, path, env)
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
-            engine = cls(state_dir, setup, disk=disk, clock=clock, tasks=tasks, first_run=first_run)
+            engine = cls(
+                state_dir,
+                snapshot,
+                disk=disk,
+                clock=clock,
+                tasks=tasks,
+                first_run=first_run,
+                environ=env,
+                paced=paced,
+                checks=checks,
+            )
             tasks.start_soon(engine._settle_now_and_then)
             try:
                 yield engine
@@ -139,6 +161,11 @@ class Engine:
             await in_thread(engine._close)
         if failure is not None:
             raise failure
+
+    @property
+    def setup(self) -> Setup:
+        """The config in force and what is made of it."""
+        return self._settings.setup
 
     @property
     def config(self) -> Config:
@@ -249,6 +276,34 @@ class Engine:
             await self._dispatch.desk(order).override_model(order.session_key, model)
         return (await self.view(order.session_key)).model
 
+    async def apply_config(self, config: str | Config) -> int:
+        """Put another config (its text, or the value) in force; turns in flight keep theirs.
+
+        Returns:
+            The revision in force. The file is not written.
+
+        Raises:
+            ConfigError: the text cannot be used; what was in force stays.
+        """
+        return self.adopt(await in_thread(self._settings.prepare, config))
+
+    async def set_scope(self, scope: DmScope) -> int:
+        """Change `session.dmScope` as `apply_config` does. Sessions stay under their keys."""
+        return await self.apply_config(self._settings.with_scope(scope))
+
+    async def undo_config(self) -> int | None:
+        """Go back to the config before the one in force; None when there is none."""
+        return self._told() if await in_thread(self._settings.undo) else None
+
+    def adopt(self, setup: Setup) -> int:
+        """Put a setup in force at once, also from within a turn; see `apply_config`."""
+        return self._told() if self._settings.take(setup) else self.revision
+
+    def _told(self) -> int:
+        self._lanes.resize(self.config.agents.defaults.max_concurrent)
+        self._hub.publish(ConfigChanged(self.revision))
+        return self.revision
+
     async def watch(self) -> None:
         """Take in what other processes write, until cancelled."""
         await watch_sessions(self._pool, self.state_dir / "agents", self._hub.publish)
@@ -271,22 +326,3 @@ class Engine:
     def _close(self) -> None:
         self._pool.settle()
         self._pool.close()
-
-
-def _prepare(
-    disk: Disk,
-    clock: Clock,
-    state_dir: Path,
-    path: Path,
-    environ: Mapping[str, str],
-    paced: bool,
-) -> tuple[bool, Setup]:
-    try:
-        ensure_dir(disk, state_dir / "agents")
-        first_run = write_first_config(disk, path)
-    except OSError as error:
-        raise explain(error, "could not set up the state directory") from error
-    snapshot = Snapshot.first(load_config(disk, path, environ))
-    registry = ModelRegistry(snapshot.config, environ, paced=paced)
-    setup = Setup(snapshot, Router(snapshot.config), registry, ModelDoor(registry, clock))
-    return first_run, setup

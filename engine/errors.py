@@ -11,7 +11,8 @@ BranchlineError                message, place, remedy
 │   ├── SessionReadOnly        an earlier write failed; the session takes no more until reopened
 │   └── StoreError             disk full, failed fsync, wrong file under a path, unsafe id …
 ├── ModelError                 a model call failed; `kind` says how (see ModelErrorKind)
-│   └── ModelNotFound          a model reference that resolves to nothing
+│   ├── ModelNotFound          a model reference that resolves to nothing
+│   └── LeakRefused            the request held words that its reader may not see
 ├── CommandError               a slash command or its arguments cannot be carried out
 └── InputRefused               a message that is too large, empty or not text
 ```
@@ -31,6 +32,7 @@ __all__ = [
     "EntryNotFound",
     "EnvelopeError",
     "InputRefused",
+    "LeakRefused",
     "ModelError",
     "ModelErrorKind",
     "ModelNotFound",
@@ -184,6 +186,25 @@ class ModelNotFound(ModelError):
 
     def __init__(self, message: str, *, remedy: str | None = None):
         super().__init__(message, kind="invalid", remedy=remedy)
+
+
+class LeakRefused(ModelError):
+    """A request that was not sent: it held another person's words and no rule shares them.
+
+    The message names nobody, for it may reach the person who was to be answered. `found` is for
+    the operator's eyes: who would have seen whose words (engine.agents.leak.Sighting).
+    """
+
+    title = "Leak stopped"
+
+    def __init__(self, found: tuple[object, ...] = ()):
+        super().__init__(
+            "this answer would have shown one person's words to another: nothing was sent",
+            kind="invalid",
+            retryable=False,
+            remedy="The operator can see whose, in the app and with `branchline sessions`",
+        )
+        self.found = found
 
 
 class CommandError(BranchlineError):

@@ -17,6 +17,7 @@ __all__ = [
     "ConfigChanged",
     "EntryAppended",
     "Event",
+    "LeakFound",
     "Noticed",
     "ReplyDelta",
     "SessionChanged",
@@ -132,6 +133,25 @@ class Noticed:
     session_key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LeakFound:
+    """A request held words of `author` and was to be answered to `reader` (principals).
+
+    `blocked`: no rule shares them and nothing was sent; else the operator's own setting does
+    (`rule`), told once for each session and pair. Told for the first time per pair and rule, and
+    each time when blocked. `author` is "" where nobody knows whose words they are.
+    """
+
+    session_key: str
+    reader: str
+    author: str
+    rule: str
+    blocked: bool
+    entry_ids: tuple[str, ...] = ()
+    reader_name: str = ""
+    author_name: str = ""
+
+
 Event = (
     EntryAppended
     | TurnQueued
@@ -143,5 +163,6 @@ Event = (
     | TurnEnded
     | SessionChanged
     | ConfigChanged
+    | LeakFound
     | Noticed
 )

@@ -1,0 +1,126 @@
+"""The config in force: what is made of it, how another takes its place, how that is undone.
+
+A turn keeps the Setup that it started with (SPEC §12); sessions belong to the state dir, so all of
+them stay reachable by their keys whatever config is in force.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from engine.agents.order import Setup
+from engine.clock import Clock
+from engine.config.first_run import write_first_config
+from engine.config.load import Snapshot, load_config, load_text
+from engine.config.schema import Config, DmScope
+from engine.disk import Disk, ensure_dir, explain
+from engine.models.door import Check, ModelDoor
+from engine.models.registry import ModelRegistry
+from engine.routing.router import Router
+
+__all__ = ["KEPT", "Settings", "first_snapshot"]
+
+KEPT = 20
+"""Configs that can be gone back to (SPEC §12)."""
+
+Checks = Callable[[Config], tuple[Check, ...]]
+"""What every request must pass under a config."""
+
+
+def first_snapshot(
+    disk: Disk, state_dir: Path, path: Path, environ: Mapping[str, str]
+) -> tuple[bool, Snapshot]:
+    """Make the state dir and read its config; (whether a first config was written, the config).
+
+    Raises:
+        ConfigError: the config cannot be used.
+        StoreError: the state dir cannot be made.
+    """
+    try:
+        ensure_dir(disk, state_dir / "agents")
+        first_run = write_first_config(disk, path)
+    except OSError as error:
+        raise explain(error, "could not set up the state directory") from error
+    return first_run, Snapshot.first(load_config(disk, path, environ))
+
+
+class Settings:
+    """What holds now, and what held before.
+
+    Args:
+        snapshot: the config to begin with.
+        environ: environment variables, for keys and `${VAR}`.
+        clock: for the model door.
+        paced: whether the offline model takes its time.
+        checks: what the model door asks before it sends.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        paced: bool,
+        checks: Checks,
+    ):
+        self._environ = environ
+        self._clock = clock
+        self._paced = paced
+        self._checks = checks
+        self._earlier: deque[Snapshot] = deque(maxlen=KEPT)
+        self.setup = self._make(snapshot)
+
+    def _make(self, snapshot: Snapshot) -> Setup:
+        config = snapshot.config
+        registry = ModelRegistry(config, self._environ, paced=self._paced)
+        door = ModelDoor(registry, self._clock, checks=self._checks(config))
+        return Setup(snapshot, Router(config), registry, door)
+
+    def prepare(self, config: str | Config) -> Setup:
+        """Make ready what would hold under another config: its text (JSON5), or the value.
+
+        Raises:
+            ConfigError: the text cannot be used. What is in force stays, and the problems are
+                shown with it until a good text is read.
+        """
+        now = self.setup.snapshot
+        if isinstance(config, Config):
+            return self._make(replace(now, config=config, problems=()))
+        loaded = load_text(config, self._environ, path=now.path)
+        after = now.after(loaded)
+        if loaded.config is None:
+            self.setup = replace(self.setup, snapshot=after)
+            loaded.require()
+        return self._make(after)
+
+    def with_scope(self, scope: DmScope) -> Config:
+        """The config in force with another `session.dmScope`."""
+        config = self.setup.config
+        session = msgspec.structs.replace(config.session, dm_scope=scope)
+        return msgspec.structs.replace(config, session=session)
+
+    def take(self, setup: Setup) -> bool:
+        """Put a prepared setup in force; False when it says nothing new."""
+        now = self.setup.snapshot
+        if setup.config == now.config:
+            self.setup = replace(
+                self.setup, snapshot=replace(setup.snapshot, revision=now.revision)
+            )
+            return False
+        self._earlier.append(now)
+        self.setup = replace(setup, snapshot=replace(setup.snapshot, revision=now.revision + 1))
+        return True
+
+    def undo(self) -> bool:
+        """Go back to the config before this one, as a new revision; False when there is none."""
+        if not self._earlier:
+            return False
+        revision = self.setup.snapshot.revision + 1
+        self.setup = self._make(replace(self._earlier.pop(), revision=revision))
+        return True
