@@ -27,4 +27,4 @@ def drawn(widget: Widget, content: Content) -> Content:
     """`content`, its signs in ASCII while the screen has the class `-ascii`."""
     if content.plain.isascii() or not widget.screen.has_class("-ascii"):
         return content
-    return Content(content.plain.translate(_ASCII), content.spans)
+    return Content(content.plain.translate(_ASCII), [*content.spans])
