@@ -15,6 +15,7 @@ from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
 from engine.agents.order import Order, Receipt, Setup, TurnResult
 from engine.agents.pool import SessionPool
+from engine.agents.redelivery import Deliveries
 from engine.agents.settings import Settings, first_snapshot
 from engine.agents.turn import Kitchen, in_thread
 from engine.agents.views import (
@@ -96,7 +97,7 @@ class Engine:
             checks=lambda config: (self.leaks.check_for(config), *checks),
         )
         self._kitchen = Kitchen(
-            self._pool, self._lanes, disk, clock, self._hub.publish, self._workspace
+            self._pool, self._lanes, disk, clock, self._hub.publish, self._workspace, Deliveries()
         )
         self._look = Looker(self._kitchen, lambda: self.setup)
         self._dispatch = Dispatch(self._kitchen, tasks, self._look.view)

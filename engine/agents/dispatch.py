@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.agents.commands import parse_command, run_command, waits_its_turn
 from engine.agents.desk import OrderDesk
 from engine.agents.order import Order, Receipt, TurnResult
-from engine.agents.turn import Kitchen, run_turn
+from engine.agents.turn import Kitchen, end_duplicate, run_turn
 from engine.agents.views import SessionView
 from engine.errors import BranchlineError
 from engine.events import TurnEnded, TurnQueued
@@ -89,6 +89,10 @@ class Dispatch:
         lane = lanes.turn(order.session_key) if waits_its_turn(name) else nullcontext()
         with receipt.scope:
             async with lane:
+                if self._kitchen.deliveries.seen(order.envelope):
+                    end_duplicate(receipt, self._kitchen)
+                    return
+                self._kitchen.deliveries.note(order.envelope)
                 done = await run_command(
                     self.desk(order), order.principal, order.session_key, name, args
                 )

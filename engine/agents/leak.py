@@ -124,7 +124,9 @@ class LeakMonitor:
         session = self._session(request.session_key)
         strangers = [name for name in ids if session is None or name not in session.tree.nodes]
         if session is None or strangers:
-            self._refuse(request, _stranger(request, strangers or ids))
+            stranger = _stranger(request, strangers or ids)
+            self._note(stranger)
+            self._refuse(request, stranger)
             return
         reader = session.reader(request.principal, ids)
         found = _judge(session, ids, reader, sharing, request.session_key)
@@ -171,7 +173,6 @@ class LeakMonitor:
 
     def _refuse(self, request: ModelRequest, *found: Sighting) -> None:
         for one in found:
-            self._note(one)
             self._publish(_event(one))
         names = ", ".join(safe_line(one.author_name or "somebody", limit=60) for one in found)
         reader = safe_line(found[0].reader_name, limit=60)

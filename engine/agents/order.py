@@ -58,7 +58,8 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class TurnResult:
     """How a turn ended. `error` is None for a whole answer; `text` is the answer's words, also
-    of a broken one, or what a command had to say (then `command` is True)."""
+    of a broken one, or what a command had to say (then `command` is True). `duplicate`: the
+    channel delivered the message a second time; nothing was stored or answered."""
 
     reply_entry_id: str | None
     text: str
@@ -67,6 +68,7 @@ class TurnResult:
     stop_reason: StopReason
     error: BranchlineError | None = None
     command: bool = False
+    duplicate: bool = False
 
 
 @dataclass(eq=False)

@@ -36,13 +36,17 @@ class Running:
 
 @dataclass(eq=False)
 class LiveSession:
-    """An open session: its transcript, the running turn, what was learned of its tokens."""
+    """An open session: its transcript, the running turn, what was learned of its tokens.
+
+    `deliveries_known`: what it took in lately is in the engine's Deliveries.
+    """
 
     key: str
     record: SessionRecord
     transcript: Transcript
     running: Running | None = None
     users: int = 0
+    deliveries_known: bool = False
     _told: set[str] = field(default_factory=set)
     _calibrations: dict[str, Calibration] = field(default_factory=dict)
 

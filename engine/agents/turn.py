@@ -15,6 +15,7 @@ from engine.agents.lanes import Lanes
 from engine.agents.order import Order, Receipt, TurnResult
 from engine.agents.origin import origin_of
 from engine.agents.pool import LiveSession, Running, SessionPool
+from engine.agents.redelivery import Deliveries, delivered_in, delivery_in
 from engine.agents.reply import Answer, ask, reply_fields
 from engine.agents.workspace import load_prompt
 from engine.clock import Clock
@@ -47,7 +48,15 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_type, parse_key
 from engine.sessions.entries import Entry
 
-__all__ = ["Kitchen", "Prepared", "choose_model", "in_thread", "prepare", "run_turn"]
+__all__ = [
+    "Kitchen",
+    "Prepared",
+    "choose_model",
+    "end_duplicate",
+    "in_thread",
+    "prepare",
+    "run_turn",
+]
 
 T = TypeVar("T")
 
@@ -65,6 +74,7 @@ class Kitchen:
     clock: Clock
     publish: Callable[[Event], None]
     workspace: Callable[[Order], Path]
+    deliveries: Deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +207,33 @@ async def _converse(
     patience = order.setup.config.session.lock_timeout_seconds
     async with session.transcript.holding(patience, told=told):
         for entry in await in_thread(session.transcript.refresh):
+            kitchen.deliveries.note_all((delivery_in(entry),))
             kitchen.publish(EntryAppended(order.session_key, entry, foreign=True))
+        if await _delivered(order, session, kitchen):
+            end_duplicate(receipt, kitchen)
+            return
         entry = await in_thread(session.transcript.append, user_fields(order.envelope))
+        kitchen.deliveries.note(order.envelope)
         receipt.store(session.transcript.id, entry.id)
         kitchen.publish(EntryAppended(order.session_key, entry))
         for problem in session.news(order):
             kitchen.publish(Noticed(problem, order.session_key))
         await _answer(receipt, session, kitchen, answer)
+
+
+async def _delivered(order: Order, session: LiveSession, kitchen: Kitchen) -> bool:
+    """Whether the channel delivered this message before."""
+    if order.envelope.message_id and not session.deliveries_known:
+        kitchen.deliveries.note_all(await in_thread(delivered_in, session.transcript.tree))
+        session.deliveries_known = True
+    return kitchen.deliveries.seen(order.envelope)
+
+
+def end_duplicate(receipt: Receipt, kitchen: Kitchen) -> None:
+    """End the turn of a message that was taken in before: nothing is stored or answered."""
+    order = receipt.order
+    kitchen.publish(TurnEnded(order.session_key, order.turn_id, None, "stop", ""))
+    receipt.finish(TurnResult(None, "", "", None, "stop", duplicate=True))
 
 
 async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answer: Answer) -> None:
