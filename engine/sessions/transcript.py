@@ -19,16 +19,22 @@ from engine.disk import NOT_ROLLED_BACK, NOT_SYNCED, Disk, append_all, explain, 
 from engine.errors import Problem, SessionBusy, SessionReadOnly, StoreError
 from engine.sessions.entries import LEAF, Entry
 from engine.sessions.keys import canonical_key
-from engine.sessions.lines import decode_line, encode_line
+from engine.sessions.lines import encode_line
 from engine.sessions.load import load
 from engine.sessions.lock import Held, take
 from engine.sessions.nodes import Node
 from engine.sessions.tree import Tree
-from engine.sessions.writing import Parent, complete, fresh_id, make_header, quarantine
+from engine.sessions.writing import (
+    Lines,
+    Parent,
+    as_written,
+    complete,
+    fresh_id,
+    make_header,
+    quarantine,
+)
 
 __all__ = ["Transcript", "fresh_id", "make_header"]
-
-_REPLACED = "\ufffd".encode()
 
 _POLL = 0.02
 """Seconds between two looks at a session that is busy."""
@@ -329,30 +335,24 @@ class Transcript:
         """
         return self.append_all((fields,), parent=parent, sync=sync)[0]
 
-    def append_all(
-        self,
-        lines: Sequence[Mapping[str, Any]],
-        *,
-        parent: Parent = ...,
-        sync: bool = True,
-    ) -> list[Entry]:
-        """Add several entries in one write, each the parent of the next; as `append`."""
+    def append_all(self, lines: Lines, *, parent: Parent = ..., sync: bool = True) -> list[Entry]:
+        """Add several entries in one write, each the parent of the next unless it says otherwise;
+        as `append`. What makes them is called when nobody else can write any more."""
         with self._mutex, self.hold():
             if self._broken is not None:
                 raise SessionReadOnly(self._broken, place=str(self.path))
             self._take_in()
             self._follow_file()
-            now = iso(self._clock.now())
-            records = complete(self.tree, lines, parent, self._new_id, now)
+            lines = lines(self.tree) if callable(lines) else lines
+            if not lines:
+                return []
+            records = complete(self.tree, lines, parent, self._new_id, iso(self._clock.now()))
             encoded = [encode_line(record) for record in records]
-            records = [
-                decode_line(line) or record if _REPLACED in line else record
-                for record, line in zip(records, encoded, strict=True)
-            ]
+            written = as_written(records, encoded)
             start = self._loaded.size + len(self._loaded.joint)
             self._write(self._loaded.joint + b"".join(encoded), sync)
             entries = []
-            for record, line in zip(records, encoded, strict=True):
+            for record, line in zip(written, encoded, strict=True):
                 entries.append(self._loaded.add(record, start, len(line)))
                 start += len(line)
             return entries

@@ -11,11 +11,17 @@ from typing import Any
 from engine.clock import Clock, iso
 from engine.disk import Disk, copy_range, explain
 from engine.errors import StoreError
+from engine.sessions.lines import decode_line
 from engine.sessions.migrate import VERSION
 from engine.sessions.nodes import make_node
 from engine.sessions.tree import Tree
 
-__all__ = ["Parent", "complete", "fresh_id", "make_header", "quarantine"]
+__all__ = ["Lines", "Parent", "as_written", "complete", "fresh_id", "make_header", "quarantine"]
+
+_REPLACED = "\ufffd".encode()
+
+Lines = Sequence[Mapping[str, Any]] | Callable[[Tree], Sequence[Mapping[str, Any]]]
+"""Entries to append, or what makes them of the tree as it is at that moment."""
 
 Parent = str | None | EllipsisType
 """An entry's id, None for a root, or `...` for the place the tree chooses."""
@@ -43,8 +49,9 @@ def complete(
 
     Args:
         tree: what they are added to.
-        lines: `type` and what belongs to it; `id` and `timestamp` are made when missing.
-        parent: of the first one.
+        lines: `type` and what belongs to it; `id` and `timestamp` are made when missing. One
+            that has a `parentId` goes there.
+        parent: of the first one, where it has none.
         new_id: makes ids; asked again for one that is taken.
         stamp: the time now.
 
@@ -54,7 +61,9 @@ def complete(
     records: list[dict[str, Any]] = []
     taken: set[str] = set()
     for fields in lines:
-        above = tree.parent_for(fields) if isinstance(parent, EllipsisType) else parent
+        above = fields.get("parentId", parent)
+        if isinstance(above, EllipsisType):
+            above = tree.parent_for(fields)
         if above is not None and above not in tree.nodes and above not in taken:
             raise StoreError(f"the parent {above} is not in this session")
         name = _name(tree, fields, taken, new_id)
@@ -84,6 +93,16 @@ def _name(tree: Tree, fields: Mapping[str, Any], taken: set[str], new_id: Callab
     while (name := new_id()) in tree.nodes or name in taken:
         pass
     return name
+
+
+def as_written(
+    records: Sequence[dict[str, Any]], encoded: Sequence[bytes]
+) -> list[Mapping[str, Any]]:
+    """The records as their lines read: a lone surrogate has become U+FFFD in the file."""
+    return [
+        (decode_line(line) or record) if _REPLACED in line else record
+        for record, line in zip(records, encoded, strict=True)
+    ]
 
 
 def quarantine(disk: Disk, fd: int, path: Path, start: int, end: int, stamp: str) -> Path:
