@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -112,6 +113,8 @@ class BranchlineApp(App[None]):
 
     def _after_first_frame(self) -> None:
         """What may wait until something is on the screen."""
+        gc.freeze()  # what a start made stays; see tui.launch
+        gc.enable()
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
         self._tell(self.engine.problems)

@@ -6,13 +6,12 @@ no double-width sign and no emoji; the ASCII set is for terminals that draw them
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["ASCII", "UNICODE", "Glyphs", "glyphs_for"]
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(NamedTuple):
     """One set of signs. `levels` grow from nearly empty to full, for one-cell bars."""
 
     busy: str

@@ -50,7 +50,7 @@ def cli(ctx: click.Context) -> int | None:
         raise click.UsageError(
             "the app needs a terminal; from a script, use `branchline send` or another command"
         )
-    from tui.app import run_app
+    from tui.launch import run_app
 
     place = here()
     return run_app(place.state_dir, place.config_for_engine())

@@ -11,8 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.reactive import var
 from textual.widget import Widget
-from textual.widgets import Footer, Input, TextArea
+from textual.widgets import Input, TextArea
 
 from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError, ModelError
@@ -30,6 +31,7 @@ from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
 from tui.widgets.inspector import Inspector, InspectorState
+from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner, HintLine
 from tui.widgets.prompt_history import PromptHistory
 from tui.widgets.rowlist import RowList
@@ -83,6 +85,9 @@ class SessionsScreen(PaneScreen):
     bar = getters.query_one(StatusBar)
     filter_line = getters.query_one("#filter", Input)
 
+    busy: var[bool] = var(False, bindings=True)
+    """Whether the open session is being answered."""
+
     def __init__(self) -> None:
         super().__init__()
         self._stale = False
@@ -109,7 +114,7 @@ class SessionsScreen(PaneScreen):
                     id="composer",
                 )
             yield Inspector(id="inspector")
-        yield Footer()
+        yield KeyBar()
 
     # start and news
 
@@ -166,9 +171,8 @@ class SessionsScreen(PaneScreen):
         errors = [each for each in self.engine.problems if each.severity == "error"]
         self.query_one(Banner).text = broken_line(errors, self.engine.revision, glyphs)
         self.bar.show(bar_state(self.engine, self.tracker), glyphs)
-        self.composer.busy = self.chat.key in self.tracker.live
         self._inspect()
-        self.refresh_bindings()
+        self.busy = self.composer.busy = self.chat.key in self.tracker.live
 
     def _inspect(self) -> None:
         chat, view, home = self.chat, self.chat.view, self._route_home()
@@ -389,7 +393,7 @@ class SessionsScreen(PaneScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
-            return self.chat.key in self.tracker.live
+            return self.busy
         writing = isinstance(self.focused, (TextArea, Input))
         if action in _NAVIGATE:
             return not writing

@@ -31,7 +31,7 @@ _WIDTH = 12
 def route_rows(route: object, glyphs: Glyphs) -> list[Row]:
     """One row a tier, a second one where a reason is known, and the agent that came out."""
     if not isinstance(route, Route):
-        return [("", "not routed yet", MUTED)]
+        return [("", "no message to route yet", MUTED)]
     steps: dict[str, list[TraceStep]] = {}
     for step in route.trace:
         steps.setdefault(step.tier, []).append(step)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+pytestmark = pytest.mark.pty
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def terminal(state: Path, *args: str, size: tuple[int, int] = (100, 30)) -> Iterator[pexpect.spawn]:
+    environ = {**os.environ, "TERM": "xterm-256color", "BRANCHLINE_STATE_DIR": str(state)}
+    child = pexpect.spawn(
+        sys.executable,
+        list(args) or ["-m", "tui"],
+        env=environ,
+        cwd=str(ROOT),
+        dimensions=(size[1], size[0]),
+        encoding="utf-8",
+        timeout=30,
+    )
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
+def plain_modes(output: str) -> None:
+    """The terminal was given back: main screen, cursor visible, no mouse, no bracketed paste."""
+    for mode in ("?1049", "?1000", "?1006", "?2004"):
+        assert output.rfind(f"\x1b[{mode}l") > output.rfind(f"\x1b[{mode}h"), mode
+    assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l")
+
+
+def test_write_quit_and_come_back(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with terminal(state) as child:
+        child.expect_exact("Sessions 0")
+        child.send("remember the number 42\r")
+        child.expect_exact("This is the first")
+        child.send("\x11")
+        child.expect_exact("You were in main · your chat (agent:main:main).")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+    with terminal(state) as child:
+        child.expect_exact("remember the number 42")
+        child.send("\x11")
+        child.expect(pexpect.EOF)
+
+
+def test_the_terminal_is_given_back(tmp_path: Path) -> None:
+    with terminal(tmp_path / "state") as child:
+        child.logfile_read = output = Output()
+        child.expect_exact("Sessions 0")
+        child.send("\x11")
+        child.expect(pexpect.EOF)
+    plain_modes(output.text)
+
+
+CRASH = """
+import sys
+from pathlib import Path
+from tui import app
+def boom(self):
+    secret_key = "-".join(["sk", "very", "secret"])
+    raise RuntimeError("it broke" + str(len(secret_key)))
+app.BranchlineApp._after_first_frame = boom
+sys.exit(app.run_app(Path(sys.argv[1]), None))
+"""
+
+
+def test_a_crash_gives_the_terminal_back_exits_with_1_and_shows_no_values(tmp_path: Path) -> None:
+    script = tmp_path / "crash.py"
+    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{CRASH}")
+    state = tmp_path / "state"
+    with terminal(state, str(script), str(state)) as child:
+        child.logfile_read = output = Output()
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 1
+    plain_modes(output.text)
+    told = output.text[output.text.rfind("\x1b[?1049l") :]
+    assert "it broke" in told
+    assert "locals" not in told
+    assert "sk-very-secret" not in told
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (50, 15), (1, 1), (10, 4)])
+def test_it_starts_and_leaves_at_every_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    with terminal(tmp_path / "state", size=size) as child:
+        child.logfile_read = output = Output()
+        child.expect_exact("\x1b[?1049h")
+        child.expect(["Branchline", r"B\b", pexpect.TIMEOUT], timeout=3)
+        child.send("\x11")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+    plain_modes(output.text)
+    assert "Traceback" not in output.text
+
+
+def test_what_a_terminal_shows_is_aligned(tmp_path: Path) -> None:
+    screen = pyte.Screen(100, 30)
+    stream = pyte.Stream(screen)
+    with terminal(tmp_path / "state") as child:
+        child.logfile_read = output = Output()
+        child.expect_exact("Sessions 0")
+        child.expect([pexpect.TIMEOUT], timeout=1)
+    stream.feed(output.text)
+    rows = screen.display
+    assert rows[0].startswith(" Branchline")
+    tops = [row for row in rows if "╭" in row]
+    assert tops and all(row.count("╭") == row.count("╮") for row in tops)
+
+
+class Output:
+    """A file that pexpect writes what it reads into."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        """Nothing is held back."""
