@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.agents.dispatch import Dispatch
+from engine.agents.gate import Gate
 from engine.agents.intake import check_text, make_order, workspace_of
 from engine.agents.lanes import Lanes
 from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
 from engine.agents.order import Order, Receipt, Setup, TurnResult
+from engine.agents.pairing_book import PairingBook
 from engine.agents.pool import SessionPool
 from engine.agents.redelivery import Deliveries
 from engine.agents.settings import Settings, first_snapshot
@@ -67,6 +69,7 @@ class Engine:
         state_dir: where everything is.
         first_run: whether this start wrote the config.
         leaks: who saw whose words, and by which rule.
+        pairing: who asked to be let in and who was.
     """
 
     def __init__(
@@ -97,10 +100,19 @@ class Engine:
             checks=lambda config: (self.leaks.check_for(config), *checks),
         )
         self._kitchen = Kitchen(
-            self._pool, self._lanes, disk, clock, self._hub.publish, self._workspace, Deliveries()
+            self._pool,
+            self._lanes,
+            disk,
+            clock,
+            self._hub.publish,
+            self._workspace,
+            state_dir / "knowledge",
+            Deliveries(),
         )
         self._look = Looker(self._kitchen, lambda: self.setup)
-        self._dispatch = Dispatch(self._kitchen, tasks, self._look.view)
+        self.pairing = PairingBook(disk, state_dir, clock)
+        self._gate = Gate(self.pairing, self._pool, clock)
+        self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view)
 
     @classmethod
     @asynccontextmanager
@@ -186,6 +198,8 @@ class Engine:
         return (
             *self.setup.snapshot.problems,
             *self.setup.router.problems,
+            *self.setup.mentions.problems,
+            *self.setup.permissions.problems,
             *self._pool.store.problems,
         )
 
@@ -238,6 +252,11 @@ class Engine:
     def waiting(self) -> int:
         """Turns that wait for another one of their session."""
         return self._lanes.waiting
+
+    @property
+    def turned_away(self) -> int:
+        """New senders who met a full house since the start (`session.maxConcurrent`)."""
+        return self._gate.turned_away
 
     async def view(self, session_key: str) -> SessionView:
         """Everything the inspector shows of a session.

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.agents.order import Admission
     from engine.errors import BranchlineError, Problem
     from engine.models.protocol import StopReason, Usage
+    from engine.routing.envelope import Envelope
     from engine.sessions.entries import Entry
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "TurnStarted",
     "TurnSwitched",
     "TurnWaiting",
+    "TurnedAway",
 ]
 
 
@@ -112,6 +115,17 @@ class TurnEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The gate refused a message, or asked its sender for pairing; nothing of it was stored.
+    `admission` says why, and what the sender is told."""
+
+    session_key: str
+    turn_id: str
+    envelope: Envelope
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
 class SessionChanged:
     """A session was made, renamed, reset, or its state, model or leaf moved; look again."""
 
@@ -161,6 +175,7 @@ Event = (
     | TurnRetrying
     | TurnSwitched
     | TurnEnded
+    | TurnedAway
     | SessionChanged
     | ConfigChanged
     | LeakFound

@@ -46,6 +46,8 @@ class Desk(Protocol):
 
     async def describe_model(self, session_key: str) -> str: ...
 
+    async def set_activation(self, session_key: str, word: str) -> str: ...
+
     async def stop(self, session_key: str) -> str: ...
 
 
@@ -92,6 +94,10 @@ async def _stop(desk: Desk, key: str, args: str) -> str:
     return await desk.stop(key)
 
 
+async def _activation(desk: Desk, key: str, args: str) -> str:
+    return await desk.set_activation(key, args)
+
+
 async def _help(desk: Desk, key: str, args: str) -> str:
     raise AssertionError("answered in run_command, which knows who asks")
 
@@ -117,6 +123,13 @@ COMMANDS: tuple[Command, ...] = (
         "[ref | default]",
         "show or override the model of this session",
         _model,
+        waits=True,
+    ),
+    Command(
+        "activation",
+        "mention | always",
+        "when the agent answers in this group: only if addressed, or always",
+        _activation,
         waits=True,
     ),
     Command("status", "", "key, model, context and counts of this session", _status),

@@ -8,9 +8,11 @@ from engine.agents.order import Order
 from engine.agents.pool import LiveSession
 from engine.agents.turn import Kitchen, choose_model, in_thread
 from engine.agents.views import ModelInForce, SessionView
-from engine.errors import SessionNotFound
+from engine.errors import CommandError, SessionNotFound
 from engine.events import SessionChanged
-from engine.sessions.entries import MODEL
+from engine.routing.keys import chat_type
+from engine.routing.mentions import read_activation
+from engine.sessions.entries import ACTIVATION, MODEL
 
 __all__ = ["OrderDesk", "model_in_force"]
 
@@ -100,6 +102,32 @@ class OrderDesk:
         if ref is None:
             return f"Back to the configured model: {found.ref}."
         return f"This session now answers with {found.ref}. /model default goes back."
+
+    async def set_activation(self, session_key: str, word: str) -> str:
+        """When the agent answers in a group.
+
+        Raises:
+            CommandError: the session is no group's, or the word is neither mention nor always.
+        """
+        if chat_type(session_key) not in ("group", "channel"):
+            raise CommandError("/activation is for groups; here every message is answered")
+        activation = read_activation(word)
+        if activation is None:
+            raise CommandError("say when to answer", remedy="/activation mention, or always")
+        body = {"activation": activation, "source": "user"}
+        await in_thread(self._kitchen.pool.make, self._order)
+        await self._note(session_key, {"type": "custom", "customType": ACTIVATION, "data": body})
+        if activation == "always":
+            return "Every message in this group is answered now."
+        return "Only messages that address the agent are answered now; the others are kept."
+
+    async def _note(self, session_key: str, fields: dict[str, object]) -> None:
+        """Append a setting to the session's transcript."""
+        patience = self._order.setup.config.session.lock_timeout_seconds
+        with self._kitchen.pool.using(session_key, write=True) as live:
+            async with live.transcript.holding(patience):
+                await in_thread(live.transcript.append, fields)
+        self._kitchen.publish(SessionChanged(session_key))
 
     async def describe_model(self, session_key: str) -> str:
         try:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from engine.agents.commands import parse_command, run_command, waits_its_turn
 from engine.agents.desk import OrderDesk
-from engine.agents.order import Order, Receipt, TurnResult
-from engine.agents.turn import Kitchen, end_duplicate, run_turn
+from engine.agents.gate import Gate
+from engine.agents.lanes import Lanes
+from engine.agents.order import Admission, Order, Receipt, TurnResult
+from engine.agents.turn import Kitchen, end_duplicate, in_thread, run_turn
 from engine.agents.views import SessionView
-from engine.errors import BranchlineError
-from engine.events import TurnEnded, TurnQueued
+from engine.errors import BranchlineError, Problem
+from engine.events import Noticed, TurnedAway, TurnEnded, TurnQueued
 from engine.routing.keys import canonical_key
+from engine.text import safe_line
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -26,6 +30,7 @@ class Dispatch:
 
     Args:
         kitchen: what turns work with.
+        gate: who may write, and what is answered.
         tasks: where they run.
         view: looks at a session, for commands that describe it.
     """
@@ -33,10 +38,13 @@ class Dispatch:
     def __init__(
         self,
         kitchen: Kitchen,
+        gate: Gate,
         tasks: TaskGroup,
         view: Callable[[str], Awaitable[SessionView]],
     ):
         self._kitchen = kitchen
+        self._gate = gate
+        self._doors = Lanes(math.inf)
         self._tasks = tasks
         self._view = view
         self._receipts: dict[str, list[Receipt]] = {}
@@ -68,8 +76,13 @@ class Dispatch:
     async def _carry_out(self, receipt: Receipt) -> None:
         order = receipt.order
         try:
+            admission = await self._admit(order)
             command = parse_command(order.envelope.text)
-            if command is not None:
+            if admission.outcome in ("refused", "pairing"):
+                self._turn_away(receipt, admission)
+            elif admission.outcome == "context":
+                await run_turn(receipt, self._kitchen, admission)
+            elif command is not None:
                 await self._obey(receipt, *command)
             else:
                 await run_turn(receipt, self._kitchen)
@@ -81,6 +94,22 @@ class Dispatch:
             waiting.remove(receipt)
             if not waiting:
                 del self._receipts[order.session_key]
+
+    async def _admit(self, order: Order) -> Admission:
+        """Ask the gate. One message of a session after the other, so that they stay in order."""
+        if order.principal.is_operator:
+            return self._gate.admit(order)
+        async with self._doors.turn(order.session_key):
+            return await in_thread(self._gate.admit, order)
+
+    def _turn_away(self, receipt: Receipt, admission: Admission) -> None:
+        order = receipt.order
+        self._kitchen.publish(
+            TurnedAway(order.session_key, order.turn_id, order.envelope, admission)
+        )
+        if admission.code:
+            self._kitchen.publish(Noticed(asks_to_be_let_in(order, admission)))
+        receipt.finish(TurnResult(None, admission.reply, "", None, "stop", admission=admission))
 
     async def _obey(self, receipt: Receipt, name: str, args: str) -> None:
         """Carry out a slash command; those that change the session wait their turn."""
@@ -109,3 +138,13 @@ class Dispatch:
         self._kitchen.publish(
             TurnEnded(order.session_key, order.turn_id, None, "error", "", error=error)
         )
+
+
+def asks_to_be_let_in(order: Order, admission: Admission) -> Problem:
+    """What the operator is told of a stranger who got a pairing code."""
+    who = safe_line(order.principal.name, limit=60)
+    return Problem(
+        f"{who} ({safe_line(order.envelope.channel, limit=40)}) asks to be let in",
+        severity="warning",
+        hint=f"`branchline pairing approve {admission.code}` lets them in, `reject` does not",
+    )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import replace
 from pathlib import Path
 
 from engine.agents.order import Order, Setup
 from engine.agents.origin import principal_of
-from engine.config.schema import Config
+from engine.config.schema import Channel, Config
 from engine.errors import InputRefused, SessionNotFound
-from engine.routing.envelope import Envelope
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Peer, Sender
 from engine.routing.keys import agent_of, canonical_key, split_key
 from engine.text import safe_line
 
-__all__ = ["MESSAGE_LIMIT", "check_text", "make_order", "workspace_of"]
+__all__ = ["MESSAGE_LIMIT", "check_text", "identified", "make_order", "workspace_of"]
 
 MESSAGE_LIMIT = 1 << 20
 """Bytes of a message that comes in (SPEC §15)."""
@@ -36,6 +37,38 @@ def check_text(text: str) -> None:
         )
 
 
+def identified(envelope: Envelope, config: Config) -> Envelope:
+    """The envelope with a sender, for channels that have no user ids (SPEC §1).
+
+    `channels.<id>.identify` names what is tried in order: the id, the user name, else a stable
+    `anon_…` id made of the facts that the channel gave. Without it all anonymous people of a
+    channel would be one person, `unknown`, and share a memory.
+    """
+    peer, sender = envelope.peer, envelope.sender
+    known = sender.id if sender is not None else peer.id if peer and peer.kind == "dm" else ""
+    if peer is None or envelope.channel == OPERATOR_CHANNEL or known.strip():
+        return envelope
+    channel = config.channels.get(envelope.channel.strip().lower()) or Channel()
+    name = sender.name if sender is not None else ""
+    found = {
+        "username": str(envelope.extra.get("username") or name).strip(),
+        "anon": _anonymous(envelope),
+    }
+    person = next((found[field] for field in channel.identify if found.get(field)), "")
+    if not person:
+        return envelope
+    if peer.kind == "dm" and not peer.id.strip():
+        peer = Peer("dm", person)
+    return replace(envelope, peer=peer, sender=Sender(person, name or person))
+
+
+def _anonymous(envelope: Envelope) -> str:
+    """The same id for the same facts."""
+    facts = [envelope.channel, envelope.account_id, envelope.thread_id or ""]
+    facts += [f"{name}={value}" for name, value in sorted(envelope.extra.items())]
+    return "anon_" + hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()[:12]
+
+
 def make_order(
     setup: Setup,
     envelope: Envelope,
@@ -54,6 +87,7 @@ def make_order(
     Raises:
         SessionNotFound: `session_key` is no key.
     """
+    envelope = identified(envelope, setup.config)
     route = None if session_key is not None else setup.router.route(envelope)
     key = route.session_key if route else canonical_key(session_key or "")
     if route is None and split_key(key) is None:
@@ -66,7 +100,7 @@ def make_order(
         envelope=envelope if envelope.timestamp else replace(envelope, timestamp=now),
         session_key=key,
         agent_id=route.agent_id if route else agent_of(key),
-        principal=principal_of(envelope),
+        principal=replace(principal_of(envelope), grant=setup.permissions.grant(envelope)),
         setup=setup,
         route=route,
         model=model,

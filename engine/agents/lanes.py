@@ -24,7 +24,7 @@ class _Lane:
 class Lanes:
     """All lanes of an engine. A lane exists only while somebody is in it."""
 
-    def __init__(self, max_concurrent: int):
+    def __init__(self, max_concurrent: float):
         import anyio
 
         self._lanes: dict[str, _Lane] = {}

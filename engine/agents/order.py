@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from engine.agents.permissions import Principal
+from engine.agents.permissions import PermissionTable, Principal
 from engine.config.load import Snapshot
 from engine.config.schema import Config
 from engine.errors import BranchlineError
 from engine.models.door import ModelDoor
 from engine.models.protocol import StopReason, Usage
 from engine.models.registry import ModelRegistry
+from engine.routing.access import Access
 from engine.routing.envelope import Envelope
+from engine.routing.mentions import Hearing, Mentions
 from engine.routing.router import Route, Router
+from engine.routing.send_policy import SendDecision
 
 if TYPE_CHECKING:
     import anyio
 
-__all__ = ["Order", "Receipt", "Setup", "TurnResult"]
+__all__ = ["Admission", "Order", "Receipt", "Setup", "TurnResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Setup:
     router: Router
     registry: ModelRegistry
     door: ModelDoor
+    mentions: Mentions
+    permissions: PermissionTable
 
     @property
     def config(self) -> Config:
@@ -56,10 +61,33 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """What becomes of a message at the gate, and why (see engine.agents.gate).
+
+    Attributes:
+        outcome: answer it; keep it as context; a pairing code was due; or refused, not stored.
+        reason: for people.
+        rule: the place in the config that decided, "" where none did.
+        reply: what the sender is told, "" for nothing.
+        code: the pairing code that was made for this sender.
+    """
+
+    outcome: Literal["answer", "context", "pairing", "refused"]
+    reason: str
+    rule: str = ""
+    reply: str = ""
+    code: str = ""
+    access: Access | None = None
+    hearing: Hearing | None = None
+    sending: SendDecision | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TurnResult:
     """How a turn ended. `error` is None for a whole answer; `text` is the answer's words, also
     of a broken one, or what a command had to say (then `command` is True). `duplicate`: the
-    channel delivered the message a second time; nothing was stored or answered."""
+    channel delivered the message a second time; nothing was stored or answered. `admission`: what
+    the gate said of a message that was not answered; `text` is then what its sender is told."""
 
     reply_entry_id: str | None
     text: str
@@ -69,6 +97,7 @@ class TurnResult:
     error: BranchlineError | None = None
     command: bool = False
     duplicate: bool = False
+    admission: Admission | None = None
 
 
 @dataclass(eq=False)

@@ -15,7 +15,8 @@ from engine.agents.reply import Answer
 from engine.context.tokens import Calibration
 from engine.errors import Problem, SessionError
 from engine.models.protocol import Usage
-from engine.sessions.entries import MODEL
+from engine.routing.mentions import Activation, read_activation
+from engine.sessions.entries import ACTIVATION, MODEL
 from engine.sessions.records import SessionRecord
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
@@ -64,6 +65,16 @@ class LiveSession:
         if not isinstance(model, str) or not model:
             return None
         return f"{provider}/{model}" if isinstance(provider, str) and provider else model
+
+    @property
+    def activation(self) -> Activation | None:
+        """What `/activation` set last in this session."""
+        entry_id = self.transcript.tree.ours.get(ACTIVATION)
+        if entry_id is None:
+            return None
+        body = self.transcript.tree.entry(entry_id).data.get("data")
+        word = body.get("activation") if isinstance(body, dict) else None
+        return read_activation(word) if isinstance(word, str) else None
 
     def news(self, order: Order) -> list[Problem]:
         """What a person should know of this session and has not been told yet."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from engine.agents.order import Setup
+from engine.agents.permissions import PermissionTable
 from engine.clock import Clock
 from engine.config.first_run import write_first_config
 from engine.config.load import Snapshot, load_config, load_text
@@ -21,6 +22,7 @@ from engine.config.schema import Config, DmScope
 from engine.disk import Disk, ensure_dir, explain
 from engine.models.door import Check, ModelDoor
 from engine.models.registry import ModelRegistry
+from engine.routing.mentions import Mentions
 from engine.routing.router import Router
 
 __all__ = ["KEPT", "Settings", "first_snapshot"]
@@ -80,7 +82,9 @@ class Settings:
         config = snapshot.config
         registry = ModelRegistry(config, self._environ, paced=self._paced)
         door = ModelDoor(registry, self._clock, checks=self._checks(config))
-        return Setup(snapshot, Router(config), registry, door)
+        return Setup(
+            snapshot, Router(config), registry, door, Mentions(config), PermissionTable(config)
+        )
 
     def prepare(self, config: str | Config) -> Setup:
         """Make ready what would hold under another config: its text (JSON5), or the value.

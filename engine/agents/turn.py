@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.agents.lanes import Lanes
-from engine.agents.order import Order, Receipt, TurnResult
+from engine.agents.order import Admission, Order, Receipt, TurnResult
 from engine.agents.origin import origin_of
 from engine.agents.pool import LiveSession, Running, SessionPool
 from engine.agents.redelivery import Deliveries, delivered_in, delivery_in
@@ -66,7 +66,13 @@ SAFETY = 64
 
 @dataclass(frozen=True, slots=True)
 class Kitchen:
-    """What turns work with; one for the whole engine. `workspace` gives an agent's folder."""
+    """What turns work with; one for the whole engine.
+
+    Attributes:
+        workspace: gives an agent's folder.
+        knowledge: what sessions may share under `session.isolation: "partial"`; only ever read.
+        deliveries: which messages were taken in.
+    """
 
     pool: SessionPool
     lanes: Lanes
@@ -74,6 +80,7 @@ class Kitchen:
     clock: Clock
     publish: Callable[[Event], None]
     workspace: Callable[[Order], Path]
+    knowledge: Path
     deliveries: Deliveries
 
 
@@ -157,6 +164,7 @@ def prepare(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
         name=order.agent_id,
         for_operator=order.principal.is_operator
         and chat_type(order.session_key) in ("main", "chat"),
+        knowledge=kitchen.knowledge if order.setup.config.session.isolation == "partial" else None,
     )
     answer_room = min(info.max_tokens, max(256, info.context_window // 4))
     room = info.context_window - answer_room - estimate_text(prompt.text) - SAFETY
@@ -176,10 +184,15 @@ def prepare(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
     return Prepared(request, window, info, fallbacks, estimate_request(request))
 
 
-async def run_turn(receipt: Receipt, kitchen: Kitchen) -> None:
+async def run_turn(receipt: Receipt, kitchen: Kitchen, admission: Admission | None = None) -> None:
     """Carry out an order. Its outcome is in the receipt and told as TurnEnded, also a failure.
 
     Cancelling `receipt.scope` ends it at any moment: what had arrived is kept.
+
+    Args:
+        receipt: of the order.
+        kitchen: what turns work with.
+        admission: what the gate said, for a message that is kept as context and not answered.
     """
     order = receipt.order
     answer = Answer("")
@@ -188,7 +201,7 @@ async def run_turn(receipt: Receipt, kitchen: Kitchen) -> None:
             async with kitchen.lanes.turn(order.session_key):
                 await in_thread(kitchen.pool.make, order)
                 with kitchen.pool.using(order.session_key, write=True) as session:
-                    await _converse(receipt, session, kitchen, answer)
+                    await _converse(receipt, session, kitchen, answer, admission)
     except BranchlineError as error:
         answer.error, answer.stop_reason = error, "error"
     finally:
@@ -196,7 +209,11 @@ async def run_turn(receipt: Receipt, kitchen: Kitchen) -> None:
 
 
 async def _converse(
-    receipt: Receipt, session: LiveSession, kitchen: Kitchen, answer: Answer
+    receipt: Receipt,
+    session: LiveSession,
+    kitchen: Kitchen,
+    answer: Answer,
+    admission: Admission | None,
 ) -> None:
     """Both halves of a turn, with the session held against other processes."""
     order = receipt.order
@@ -218,7 +235,11 @@ async def _converse(
         kitchen.publish(EntryAppended(order.session_key, entry))
         for problem in session.news(order):
             kitchen.publish(Noticed(problem, order.session_key))
-        await _answer(receipt, session, kitchen, answer)
+        if admission is None:
+            await _answer(receipt, session, kitchen, answer)
+            return
+    kitchen.pool.spoil(order.session_key)
+    end_unanswered(receipt, kitchen, TurnResult(None, "", "", None, "stop", admission=admission))
 
 
 async def _delivered(order: Order, session: LiveSession, kitchen: Kitchen) -> bool:
@@ -229,11 +250,16 @@ async def _delivered(order: Order, session: LiveSession, kitchen: Kitchen) -> bo
     return kitchen.deliveries.seen(order.envelope)
 
 
-def end_duplicate(receipt: Receipt, kitchen: Kitchen) -> None:
-    """End the turn of a message that was taken in before: nothing is stored or answered."""
+def end_unanswered(receipt: Receipt, kitchen: Kitchen, result: TurnResult) -> None:
+    """End a turn in which no model was asked."""
     order = receipt.order
     kitchen.publish(TurnEnded(order.session_key, order.turn_id, None, "stop", ""))
-    receipt.finish(TurnResult(None, "", "", None, "stop", duplicate=True))
+    receipt.finish(result)
+
+
+def end_duplicate(receipt: Receipt, kitchen: Kitchen) -> None:
+    """End the turn of a message that was taken in before: nothing is stored or answered."""
+    end_unanswered(receipt, kitchen, TurnResult(None, "", "", None, "stop", duplicate=True))
 
 
 async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answer: Answer) -> None:

@@ -77,6 +77,17 @@ def _skills(workspace: Path, shared: Path | None) -> list[tuple[str, Path]]:
     return [(f"skills/{name}/SKILL.md", found[name]) for name in sorted(found)]
 
 
+def _knowledge(folder: Path | None) -> list[tuple[str, Path]]:
+    """The shared knowledge's files, by name. They are only ever read."""
+    if folder is None:
+        return []
+    try:
+        names = sorted(item.name for item in os.scandir(folder) if item.name.endswith(".md"))
+    except OSError:
+        return []
+    return [(f"knowledge/{name}", folder / name) for name in names]
+
+
 def load_prompt(
     disk: Disk,
     workspace: Path,
@@ -84,6 +95,7 @@ def load_prompt(
     name: str,
     for_operator: bool,
     shared_skills: Path | None = None,
+    knowledge: Path | None = None,
 ) -> SystemPrompt:
     """Read a workspace into a system prompt.
 
@@ -92,12 +104,14 @@ def load_prompt(
         name: what the agent is called.
         for_operator: whether the session is the operator's own.
         shared_skills: a folder of skills that all agents have.
+        knowledge: a folder of *.md that all sessions may read (`session.isolation: "partial"`).
 
     Returns:
         The prompt; unreadable files are named in its problems and left out.
     """
     files = SHARED_FILES + (OPERATOR_FILES if for_operator else ())
     wanted = [(file, workspace / file) for file in files] + _skills(workspace, shared_skills)
+    wanted += _knowledge(knowledge)
     parts, problems, room = [], [], PROMPT_LIMIT
     for title, path in wanted:
         text, problem = _read(disk, path)

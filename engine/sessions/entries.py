@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LEAF", "MODEL", "OUR_PREFIX", "Entry", "content_text", "is_bookkeeping"]
+__all__ = ["ACTIVATION", "LEAF", "MODEL", "OUR_PREFIX", "Entry", "content_text", "is_bookkeeping"]
 
 OUR_PREFIX = "branchline."
 """`customType` of what only Branchline writes."""
@@ -19,6 +19,9 @@ LEAF = "branchline.leaf"
 
 MODEL = "branchline.model"
 """custom entry: the session's model override, `data {model: ref | null, source}`."""
+
+ACTIVATION = "branchline.activation"
+"""custom entry: when the agent answers in a group, `data {activation: mention | always}`."""
 
 _BOOKKEEPING = frozenset({"label", "session_info", "model_change", "thinking_level_change"})
 
