@@ -39,9 +39,11 @@ Heard = Callable[[TextDelta | ThinkingDelta | Retrying | Switched], None]
 
 @dataclass(slots=True)
 class Answer:
-    """An answer as it grows. `ref` is the model that gives it, after any switch."""
+    """An answer as it grows. `ref` is the model that gives it, after any switch; `started` when it
+    was asked, in ms since 1970."""
 
     ref: str
+    started: int = 0
     text: str = ""
     thinking: str = ""
     content: tuple[Block, ...] | None = None
@@ -140,12 +142,14 @@ def _usage(usage: Usage | None, spec_cost: Any) -> dict[str, Any]:
     return {**counts, "totalTokens": used.total, "cost": {**cost, "total": sum(cost.values())}}
 
 
-def reply_fields(answer: Answer, info: ModelInfo, now: int, cost: Any = None) -> dict[str, Any]:
+def reply_fields(answer: Answer, info: ModelInfo, cost: Any = None) -> dict[str, Any]:
     """The `message` object of the entry that keeps an answer (format v3 of pi and OpenClaw).
 
+    Its `timestamp` is when the model was asked, as in the reference; the entry's own is the end.
+
     Args:
+        answer: whole or broken.
         info: of the model that answered.
-        now: milliseconds since 1970.
         cost: prices of the model per million tokens, if known.
     """
     message: dict[str, Any] = {
@@ -156,7 +160,7 @@ def reply_fields(answer: Answer, info: ModelInfo, now: int, cost: Any = None) ->
         "model": info.model,
         "usage": _usage(answer.usage, cost),
         "stopReason": answer.stop_reason,
-        "timestamp": now,
+        "timestamp": answer.started,
     }
     if answer.response_id:
         message["responseId"] = answer.response_id

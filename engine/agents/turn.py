@@ -268,7 +268,7 @@ async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answ
 
     order = receipt.order
     prepared = await in_thread(prepare, order, session, kitchen)
-    answer.ref = prepared.info.ref
+    answer.ref, answer.started = prepared.info.ref, kitchen.clock.now()
     session.running = Running(order.turn_id, answer)
     kitchen.publish(
         TurnStarted(order.session_key, order.turn_id, receipt.entry_id or "", answer.ref)
@@ -305,7 +305,7 @@ def _keep(
     """Write the reply's entry, whatever became of the reply."""
     registry = order.setup.registry
     info = prepared.info if answer.ref == prepared.info.ref else registry.info(answer.ref)
-    message = reply_fields(answer, info, kitchen.clock.now(), registry.cost(info.ref))
+    message = reply_fields(answer, info, registry.cost(info.ref))
     entry = session.transcript.append({"type": "message", "message": message})
     if answer.usage is not None and not answer.switches:
         session.learn(info.ref, prepared.estimate, answer.usage)
