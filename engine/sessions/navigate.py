@@ -243,23 +243,28 @@ def whole_exchange(tree: Tree, target: str | None) -> str | None:
     Raises:
         EntryNotFound: there is no such entry.
     """
-    if target is None:
-        return None
-    tree.node(target)
-    caller = _open_caller(tree, target)
-    if caller is None:
-        return target
+    if target is not None:
+        tree.node(target)
+    while target is not None and (caller := _open_caller(tree, target)) is not None:
+        below = _answered_below(tree, caller, target)
+        if below is not None:
+            return below
+        target = tree.anchor(caller.parent_id)
+    return target
+
+
+def _answered_below(tree: Tree, caller: Node, place: str) -> str | None:
+    """The entry at or below `place` with which all calls of `caller` are answered."""
     on_path = {node.id for node in tree.up(tree.leaf)}
-    place, waiting = target, _waiting(tree, caller, target)
+    waiting = _waiting(tree, caller, place)
     while waiting:
-        below = [child for child in tree.children(place) if child in on_path]
-        below = below or list(tree.children(place)[-1:])
-        if not below:
-            return tree.anchor(caller.parent_id)
-        place = below[0]
+        children = tree.children(place)
+        if not children:
+            return None
+        place = next((child for child in children if child in on_path), children[-1])
         node = tree.nodes[place]
         if node.role not in ("toolResult", None):
-            return tree.anchor(caller.parent_id)
+            return None
         if node.role == "toolResult":
             waiting.discard(str(tree.entry(place).message.get("toolCallId")))
     return place
