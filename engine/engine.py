@@ -27,6 +27,7 @@ from engine.agents.views import (
     ModelInForce,
     SessionInfo,
     SessionView,
+    Xray,
 )
 from engine.agents.watch import watch_sessions
 from engine.clock import Clock, SystemClock
@@ -42,6 +43,7 @@ from engine.models.door import Check
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.router import Route
 from engine.sessions.store import Store
+from engine.sessions.tree import Tree
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -56,6 +58,7 @@ __all__ = [
     "SessionInfo",
     "SessionView",
     "TurnResult",
+    "Xray",
 ]
 
 SETTLE_SECONDS = 1.0
@@ -284,6 +287,31 @@ class Engine:
         """
         return await self._look.window(session_key, leaf)
 
+    async def tree(self, session_key: str) -> Tree:
+        """A session's tree, to be read only. It grows with the session until that is opened anew.
+
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+        """
+        return await self._look.tree(session_key)
+
+    async def xray(self, session_key: str, leaf: str) -> Xray:
+        """What the next request from an entry would hold, and why.
+
+        Raises:
+            SessionNotFound, EntryNotFound, StoreError: there is no such place, or it is unreadable.
+        """
+        return await self._look.xray(session_key, leaf)
+
+    async def request_body(self, session_key: str, leaf: str) -> bytes:
+        """The next request from an entry, byte for byte as the wire would carry it.
+
+        Raises:
+            SessionNotFound, EntryNotFound, StoreError: as `xray`.
+            ModelError: the model cannot be used.
+        """
+        return await self._look.request_body(session_key, leaf)
+
     async def set_override(self, session_key: str, model: str | None) -> ModelInForce:
         """Set the session's own model, or take it away with None.
 
@@ -305,7 +333,11 @@ class Engine:
         Raises:
             ConfigError: the text cannot be used; what was in force stays.
         """
-        return self.adopt(await in_thread(self._settings.prepare, config))
+        return self.adopt(await in_thread(self.prepare_config, config))
+
+    def prepare_config(self, config: str | Config) -> Setup:
+        """Make ready what would hold under another config, for `adopt`; see `apply_config`."""
+        return self._settings.prepare(config)
 
     async def set_scope(self, scope: DmScope) -> int:
         """Change `session.dmScope` as `apply_config` does. Sessions stay under their keys."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import EllipsisType
 
 from engine.agents.desk import model_in_force
 from engine.agents.intake import make_order
@@ -17,6 +18,7 @@ from engine.agents.views import (
     ModelInForce,
     SessionInfo,
     SessionView,
+    Xray,
     count,
     info_of,
     page_of,
@@ -24,8 +26,10 @@ from engine.agents.views import (
 from engine.context.tokens import estimate_text
 from engine.context.window import Window, WindowSettings, build_window
 from engine.errors import ModelError, Problem
+from engine.models.exact import exact_body
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
+from engine.sessions.tree import Tree
 
 __all__ = ["Looker"]
 
@@ -75,7 +79,41 @@ class Looker:
             with self._kitchen.pool.using(ref) as live:
                 if leaf is None:
                     return self._weigh(self._order(live)[0], live)[0]
-                return build_window(live.transcript.tree, leaf)
+                live.transcript.tree.node(leaf)
+                return self._weigh(self._order(live)[0], live, leaf)[0]
+
+        return await in_thread(read)
+
+    async def tree(self, ref: str) -> Tree:
+        """The tree of a session as it is from now on: it grows with it until the session is
+        opened anew."""
+
+        def read() -> Tree:
+            with self._kitchen.pool.using(ref) as live:
+                return live.transcript.tree
+
+        return await in_thread(read)
+
+    async def xray(self, ref: str, leaf: str) -> Xray:
+        """What the next request from an entry would hold, and why."""
+
+        def read() -> Xray:
+            with self._kitchen.pool.using(ref) as live:
+                live.transcript.tree.node(leaf)
+                order, _ = self._order(live)
+                return Xray(leaf, *self._weigh(order, live, leaf))
+
+        return await in_thread(read)
+
+    async def request_body(self, ref: str, leaf: str) -> bytes:
+        """The next request from an entry, byte for byte as the wire would carry it."""
+
+        def read() -> bytes:
+            with self._kitchen.pool.using(ref) as live:
+                live.transcript.tree.node(leaf)
+                order, _ = self._order(live)
+                prepared = prepare(order, live, self._kitchen, leaf)
+                return exact_body(prepared.request, prepared.info.ref, order.setup.registry)
 
         return await in_thread(read)
 
@@ -87,15 +125,16 @@ class Looker:
         return make_order(self._setup(), envelope, now=now, session_key=key), envelope
 
     def _weigh(
-        self, order: Order, live: LiveSession
+        self, order: Order, live: LiveSession, leaf: str | EllipsisType | None = ...
     ) -> tuple[Window, ModelInForce, int, int, list[Problem]]:
         """Window, model, tokens of the system prompt, tokens of the next request, problems. A
         model that cannot be used hides nothing of the session."""
         try:
-            prepared = prepare(order, live, self._kitchen)
+            prepared = prepare(order, live, self._kitchen, leaf)
         except ModelError as error:
             tree = live.transcript.tree
-            window = build_window(tree, tree.leaf, WindowSettings(limits_of(order, UNLIMITED)))
+            place = tree.leaf if leaf is ... else leaf
+            window = build_window(tree, place, WindowSettings(limits_of(order, UNLIMITED)))
             model = ModelInForce("none", "unusable", 0, error.message)
             return window, model, 0, window.tokens, [Problem(str(error))]
         prompt = estimate_text(prepared.request.system)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, TypeVar
 
 from engine.agents.lanes import Lanes
@@ -106,8 +107,16 @@ def limits_of(order: Order, room: int) -> Limits:
     return replace(limits, max_tokens=max(1, room), name="the model's window")
 
 
-def prepare(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
+def prepare(
+    order: Order,
+    session: LiveSession,
+    kitchen: Kitchen,
+    leaf: str | EllipsisType | None = ...,
+) -> Prepared:
     """Build the request of a turn from what is on disk. Reads files; changes nothing.
+
+    Args:
+        leaf: where the turn would go on, when that is not the session's own leaf.
 
     Raises:
         ModelNotFound, ModelError: the model cannot be used.
@@ -126,7 +135,7 @@ def prepare(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
     room = info.context_window - answer_room - estimate_text(prompt.text) - SAFETY
     settings = WindowSettings(limits_of(order, room), calibration=session.calibration(info.ref))
     tree = session.transcript.tree
-    window = build_window(tree, tree.leaf, settings)
+    window = build_window(tree, tree.leaf if leaf is ... else leaf, settings)
     request = ModelRequest(
         model=info.model,
         messages=to_chat(window),

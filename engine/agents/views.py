@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.agents.origin import envelope_of
@@ -21,6 +22,7 @@ __all__ = [
     "ModelInForce",
     "SessionInfo",
     "SessionView",
+    "Xray",
     "count",
     "info_of",
     "page_of",
@@ -114,6 +116,24 @@ class SessionView:
     @property
     def compactions(self) -> int:
         return self.counts.compactions
+
+
+@dataclass(frozen=True, slots=True)
+class Xray:
+    """What the next request from an entry would hold.
+
+    Attributes:
+        prompt_tokens: of the system prompt.
+        tokens: what the request weighs, system prompt included.
+        problems: why it could not be sent.
+    """
+
+    leaf: str
+    window: Window
+    model: ModelInForce
+    prompt_tokens: int
+    tokens: int
+    problems: Sequence[Problem] = ()
 
 
 @dataclass(frozen=True, slots=True)
