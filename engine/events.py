@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from engine.sessions.entries import Entry
 
 __all__ = [
+    "CompactionEnded",
+    "CompactionProgress",
+    "CompactionStarted",
     "ConfigChanged",
     "EntryAppended",
     "Event",
@@ -133,6 +136,42 @@ class SessionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactionStarted:
+    """A summary is being written. `trigger`: threshold, overflow or command; `tokens`: what the
+    next request would weigh; `messages`: how many are folded."""
+
+    session_key: str
+    trigger: str
+    tokens: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionProgress:
+    """Step `done` of `total` is being written; `text` is the summary so far."""
+
+    session_key: str
+    done: int
+    total: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionEnded:
+    """How it ended: `outcome` is done, failed, cancelled, or preview (nothing is written yet).
+    Tokens before and after are of the next request; `entry_id` is what was stored of it."""
+
+    session_key: str
+    outcome: str
+    entry_id: str | None
+    before: int
+    after: int
+    folded: int = 0
+    kept: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigChanged:
     """Another config revision is in force."""
 
@@ -180,4 +219,7 @@ Event = (
     | ConfigChanged
     | LeakFound
     | Noticed
+    | CompactionStarted
+    | CompactionProgress
+    | CompactionEnded
 )
