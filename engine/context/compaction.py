@@ -27,6 +27,7 @@ __all__ = [
     "budget_for",
     "compaction_fields",
     "due",
+    "join_summaries",
     "outcome_fields",
     "plan_fold",
     "standstill",

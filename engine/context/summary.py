@@ -30,9 +30,10 @@ __all__ = [
     "LEAST_ROOM",
     "SUMMARISE",
     "SummaryTask",
-    "chunks",
+    "pack",
     "room_for",
     "summary_request",
+    "talk_of",
 ]
 
 SUMMARISE = "[Write the summary of the conversation above now, and nothing else.]"
@@ -104,20 +105,19 @@ def room_for(task: SummaryTask) -> int:
     return int(free * _SHARE)
 
 
-def chunks(
-    window: Window, messages: Sequence[WindowMessage], room: int
-) -> list[tuple[ChatMessage, ...]]:
-    """The messages in order, in as few chunks of at most `room` tokens as there can be.
-
-    Args:
-        window: where the messages come from.
-        room: tokens; a message that is larger is shortened in its middle.
-    """
+def talk_of(window: Window, messages: Sequence[WindowMessage]) -> tuple[ChatMessage, ...]:
+    """Messages of a window as a request has them, without pictures and private reasoning."""
     chat = to_chat(replace(window, messages=tuple(messages)))
+    return tuple(replace(one, content=tuple(_plain(one.content))) for one in chat)
+
+
+def pack(messages: Sequence[ChatMessage], room: int) -> list[tuple[ChatMessage, ...]]:
+    """The messages in order, in as few chunks of at most `room` tokens as there can be; one that
+    is larger is shortened in its middle."""
     found: list[tuple[ChatMessage, ...]] = []
     current: list[ChatMessage] = []
     size = 0
-    for message in (_bounded(one, room) for one in chat):
+    for message in (_bounded(one, room) for one in messages):
         weight = _weight(message)
         if current and size + weight > room:
             found.append(tuple(current))
@@ -160,9 +160,8 @@ def _weight(message: ChatMessage) -> int:
 
 
 def _bounded(message: ChatMessage, room: int) -> ChatMessage:
-    """A message without pictures and private reasoning, small enough for a chunk."""
-    blocks = tuple(_plain(message.content))
-    message = replace(message, content=blocks)
+    """A message small enough for a chunk."""
+    blocks = message.content
     if _weight(message) <= room:
         return message
     share = max(8, (room - _OVERHEAD) // max(1, len(blocks)) - _OVERHEAD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.context.shape import BRANCH_INTRO, EARLIER, SUMMARY_INTRO
+from engine.context.summary import SUMMARISE
 from engine.models.offline.words import content_words, sentences
 from engine.models.protocol import ChatMessage, ModelRequest, Text, ToolCall, ToolResult
 
@@ -67,7 +68,7 @@ def read_talk(request: ModelRequest) -> Talk:
             results = []
         elif found:
             results += found
-        elif text and text != EARLIER:
+        elif text and text != EARLIER and not text.startswith(SUMMARISE):
             spoken = _statements(message, text)
             results = [] if any(not one.summary for one in spoken) else results
             statements += spoken
