@@ -1,4 +1,4 @@
-"""What is said in one line: row 0, how to connect a model, what is wrong with the config."""
+"""What the app says of the engine's state: row 0, the inspector, advice in one line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.engine import Engine
-from engine.errors import Problem
+from engine.errors import ModelError, Problem
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.keys import agent_of
 from engine.text import safe_line
+from tui.chat import Chat
 from tui.glyphs import Glyphs
 from tui.tracker import Tracker
+from tui.widgets.inspector import InspectorState
 from tui.widgets.statusbar import BarState
 
-__all__ = ["bar_state", "broken_line", "connect_hint", "short_path"]
+__all__ = ["bar_state", "broken_line", "connect_hint", "inspector_state", "short_path"]
 
 
 def connect_hint(model: str, config: str) -> tuple[str, ...]:
@@ -62,3 +66,28 @@ def short_path(path: Path | None) -> str:
     text = str(path)
     home = os.path.expanduser("~")
     return safe_line(f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text)
+
+
+def inspector_state(engine: Engine, tracker: Tracker, chat: Chat) -> InspectorState:
+    """All that the inspector shows of the open session."""
+    view = chat.view
+    home = engine.route(Envelope(channel=OPERATOR_CHANNEL))
+    route = home if home.session_key == chat.ref else None
+    return InspectorState(
+        view=view,
+        route=view.route if view is not None else route,
+        key=view.info.key if view is not None else chat.ref,
+        revision=engine.revision,
+        status=tracker.status(chat.ref),
+        queued=sum(1 for key in tracker.queued.values() if key == chat.key),
+        fill=tracker.fills.get(chat.ref) if view is not None else None,
+        model=view.model.ref if view is not None else _default_model(engine, chat.ref),
+    )
+
+
+def _default_model(engine: Engine, key: str) -> str:
+    """The model that a chat without any message would be answered with; "" for none."""
+    try:
+        return engine.setup.registry.default_ref(agent_of(key))
+    except ModelError:
+        return ""

@@ -38,13 +38,12 @@ def is_stored(info: SessionInfo) -> bool:
 
 def session_name(info: SessionInfo) -> str:
     """What a person calls this session: its label, its peer, or the end of its key."""
+    if info.chat_type in {"group", "channel"}:
+        room = safe_line(info.label or "", limit=80) or chat_name(info.key)
+        return room if room.startswith("#") else f"#{room}"
     own = info.channel in {"", OPERATOR_CHANNEL}
     name = safe_line(info.label or ("" if own else info.peer_name), limit=80)
-    if not name:
-        name = chat_name(info.key)
-    if info.chat_type in {"group", "channel"} and not name.startswith("#"):
-        name = f"#{name}"
-    return name
+    return name or chat_name(info.key)
 
 
 def chat_name(key: str) -> str:

@@ -28,7 +28,9 @@ def tracker() -> Tracker:
             info(ALICE, "Alice", preview="see you"),
             info(BOB, "Bob", channel="slack"),
             info(OLD, "Past", state="reset", kind="reset", preview="long ago"),
-            info("agent:mia:discord:channel:x", "support", chat_type="channel", channel="discord"),
+            info(
+                "agent:mia:discord:channel:support", "Dan", chat_type="channel", channel="discord"
+            ),
         ]
     )
     return made
@@ -61,7 +63,7 @@ def test_sessions_stand_under_their_agent_with_sign_name_channel_and_age() -> No
 def test_every_state_has_its_own_sign_and_word() -> None:
     known = tracker()
     known.take([TurnStarted(ALICE, "1", "e", "m"), TurnWaiting(BOB, "2", 41)])
-    known.unread.add("agent:mia:discord:channel:x")
+    known.unread.add("agent:mia:discord:channel:support")
     shown = "\n".join(painted(rows(known), 40))
     assert "◐ Alice" in shown and "busy" in shown
     assert "! Bob" in shown and "needs you · in use by process 41" in shown

@@ -16,13 +16,13 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from engine.agents.commands import COMMANDS
-from engine.errors import BranchlineError, ModelError
-from engine.events import ConfigChanged, Noticed
+from engine.errors import BranchlineError
+from engine.events import ConfigChanged, Noticed, ReplyDelta
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
 from engine.text import safe_line
-from tui.advice import bar_state, broken_line, connect_hint, short_path
+from tui.advice import bar_state, broken_line, connect_hint, inspector_state, short_path
 from tui.bridge import Batch
 from tui.chat import Chat
 from tui.outbox import Outbox
@@ -30,7 +30,7 @@ from tui.screens.panes import PaneScreen
 from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
-from tui.widgets.inspector import Inspector, InspectorState
+from tui.widgets.inspector import Inspector
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner, HintLine
 from tui.widgets.prompt_history import PromptHistory
@@ -143,19 +143,21 @@ class SessionsScreen(PaneScreen):
         self._deaf()
 
     def _hear(self, batch: Batch) -> None:
+        if not self.app.is_running:
+            return  # the app is being left: its panes go before the events stop
         refresh = self.chat.take(batch)
         if self.app.current_mode != "sessions":
             self._stale = True
             return
         if refresh or any(isinstance(event, (ConfigChanged, Noticed)) for event in batch):
             self._refresh_view()
-        self._draw()
+        if not batch or any(not isinstance(event, ReplyDelta) for event in batch):
+            self._draw()
 
     def on_screen_resume(self) -> None:
         if self._stale:
             self._stale = False
             self._refresh_view()
-            self._draw()
 
     def _ages(self) -> None:
         if self.is_current:
@@ -163,6 +165,8 @@ class SessionsScreen(PaneScreen):
 
     def _draw(self) -> None:
         """Bring list, row 0 and inspector up to date; each repaints only what changed."""
+        if not self.app.is_running:
+            return
         config, glyphs = self.engine.config, self.home.glyphs
         self.set_class(config.ui.glyphs == "ascii", "-ascii")
         self.sessions.show(config, glyphs, _now())
@@ -175,29 +179,14 @@ class SessionsScreen(PaneScreen):
         self.busy = self.composer.busy = self.chat.key in self.tracker.live
 
     def _inspect(self) -> None:
-        chat, view, home = self.chat, self.chat.view, self._route_home()
-        model = view.model.ref if view is not None else self._default_model(home.agent_id)
-        state = InspectorState(
-            view=view,
-            route=view.route if view else home if home.session_key == chat.ref else None,
-            key=view.info.key if view is not None else chat.ref,
-            revision=self.engine.revision,
-            status=self.tracker.status(chat.ref),
-            queued=sum(1 for key in self.tracker.queued.values() if key == chat.key),
-            fill=self.tracker.fills.get(chat.ref) if view is not None else None,
-            model=model,
-        )
+        state = inspector_state(self.engine, self.tracker, self.chat)
         self.inspector.show(state, self.home.glyphs)
-        self.conversation.border_title = chat.title()
-        dismissed = self.home.memory.hint_dismissed
-        place = short_path(self.engine.config_path)
-        self.query_one(HintLine).variants = () if dismissed else connect_hint(model, place)
-
-    def _default_model(self, agent_id: str) -> str:
-        try:
-            return self.engine.setup.registry.default_ref(agent_id)
-        except ModelError:
-            return ""
+        self.conversation.border_title = self.chat.title()
+        self.query_one(HintLine).variants = (
+            ()
+            if self.home.memory.hint_dismissed
+            else connect_hint(state.model, short_path(self.engine.config_path))
+        )
 
     def _decorate(self, name: str) -> Content:
         """The title over the column; where the inspector is out of sight, with the gauge."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.cells import cell_len, chop_cells
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -49,6 +51,12 @@ class Inspector(VerticalScroll, can_focus=True):
 
     ALLOW_SELECT = True
     BINDING_GROUP_TITLE = "Inspector"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "screen.copy_key", "Copy key", id="sessions.copy-key"),
+        Binding("i", "screen.pane('inspector')", "Hide", id="sessions.inspector"),
+        Binding("j", "scroll_down", "Down", id="list.down", show=False),
+        Binding("k", "scroll_up", "Up", id="list.up", show=False),
+    ]
 
     HELP = """\
     ## Inspector

@@ -56,11 +56,12 @@ class KeyBar(Widget):
 
     def _updated(self, screen: Screen[object]) -> None:
         if screen is self.screen and self.is_attached:
-            self.keys = tuple(
-                (self.app.get_key_display(each.binding), each.binding.description, key)
-                for key, each in screen.active_bindings.items()
-                if each.binding.show and each.enabled and each.binding.description
-            )
+            found: dict[str, Key] = {}
+            for key, (_, binding, enabled, _) in screen.active_bindings.items():
+                if binding.show and enabled and binding.description:
+                    shown = (self.app.get_key_display(binding), binding.description, key)
+                    found.setdefault(binding.action, shown)
+            self.keys = tuple(found.values())
 
     def render(self) -> Content:
         last = (_ALWAYS[1], _ALWAYS[2], _ALWAYS[0])

@@ -161,9 +161,10 @@ def _found(tracker: Tracker, query: str) -> list[SessionInfo]:
 
 
 def _score(matcher: Matcher, info: SessionInfo) -> float:
-    return max(
-        matcher.match(session_name(info)), matcher.match(f"{info.key} {channel_title(info)}")
-    )
+    """Names are matched loosely, keys and channels only as they are written."""
+    if by_name := matcher.match(session_name(info)):
+        return 1 + by_name
+    return float(matcher.query.lower() in f"{info.key} {channel_title(info)}".lower())
 
 
 class SessionList(RowList):
