@@ -21,6 +21,8 @@ ARROWS = {
     "models": {"config", "context"},
     "context": {"sessions", "config", "models"},
     "agents": {"config", "routing", "sessions", "context", "models", "events"},
+    # A room in front of the engine, as the app is: it may use all of it, and nothing uses it.
+    "scenario": {"config", "routing", "sessions", "context", "models", "agents", "engine"},
 }
 
 

@@ -23,6 +23,8 @@ COMMANDS = {
     "agents": "tui.cli.agents:agents",
     "models": "tui.cli.models:models",
     "config": "tui.cli.config:config",
+    "simulate": "tui.cli.simulate:simulate",
+    "pairing": "tui.cli.pairing:pairing",
     "doctor": "tui.cli.doctor:doctor",
     "completion": "tui.cli.completion:completion",
 }
