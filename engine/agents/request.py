@@ -15,9 +15,11 @@ from engine.agents.lanes import Lanes
 from engine.agents.order import Order
 from engine.agents.pool import LiveSession, SessionPool
 from engine.agents.redelivery import Deliveries
-from engine.agents.workspace import load_prompt
+from engine.agents.workspace import Notes, SystemPrompt, load_prompt
 from engine.clock import Clock
+from engine.context.compaction import Budget, budget_for
 from engine.context.limits import Limits, limits_for
+from engine.context.memory import Scope
 from engine.context.shape import to_chat
 from engine.context.tokens import estimate_request, estimate_text
 from engine.context.window import Window, WindowSettings, build_window
@@ -27,12 +29,27 @@ from engine.models.protocol import ModelInfo, ModelRequest
 from engine.routing.envelope import OPERATOR_CHANNEL
 from engine.routing.keys import chat_type, parse_key
 
-__all__ = ["SAFETY", "Kitchen", "Prepared", "choose_model", "in_thread", "limits_of", "prepare"]
+__all__ = [
+    "SAFETY",
+    "Kitchen",
+    "Prepared",
+    "choose_model",
+    "in_thread",
+    "limits_of",
+    "notes_scope",
+    "prepare",
+]
 
 T = TypeVar("T")
 
 SAFETY = 64
 """Tokens left free beside the answer, for what the estimate does not see."""
+
+MEASURED = 4
+"""How many times a model's window is looked at to measure a session."""
+
+NOTES_LIMIT = 8000
+"""Characters of notes in a system prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +74,24 @@ class Kitchen:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request ready to be sent, with the window it came from. `estimate`: its tokens."""
+    """A request ready to be sent, with the window it came from.
+
+    Attributes:
+        estimate: its tokens, by the plain estimator.
+        weight: its tokens as compaction is judged by them: before anything was left out because
+            the model's window is too small.
+        prompt_tokens: of the system prompt.
+        budget: what the session may weigh with this model.
+    """
 
     request: ModelRequest
     window: Window
     info: ModelInfo
     fallbacks: tuple[str, ...]
     estimate: int
+    weight: int
+    prompt_tokens: int
+    budget: Budget
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
@@ -94,17 +122,45 @@ def choose_model(order: Order, session: LiveSession | None) -> tuple[str, tuple[
 
 def limits_of(order: Order, room: int) -> Limits:
     """The history limits of the order's session, never more than `room` tokens."""
+    limits = _configured(order)
+    if 0 < limits.max_tokens <= room:
+        return limits
+    return replace(limits, max_tokens=max(1, room), name="the model's window")
+
+
+def _configured(order: Order) -> Limits:
+    """The history limits as the config has them."""
     key = order.session_key
     conversation = parse_key(key).conversation
     channel, peer = order.envelope.channel, order.envelope.peer
     if conversation is not None and channel == OPERATOR_CHANNEL:
         channel = conversation.channel
-    limits = limits_for(
+    return limits_for(
         order.setup.config, chat_type(key), channel, peer.id if peer is not None else None
     )
-    if 0 < limits.max_tokens <= room:
-        return limits
-    return replace(limits, max_tokens=max(1, room), name="the model's window")
+
+
+def notes_scope(order: Order) -> Scope:
+    """Whose notes the order's turn may read and write (SPEC §8: never another person's)."""
+    if chat_type(order.session_key) not in ("main", "chat"):
+        return Scope(order.session_key)
+    if order.principal.is_operator:
+        return Scope()
+    return Scope(order.session_key, order.principal.id)
+
+
+def _prompt(order: Order, kitchen: Kitchen, window: int) -> SystemPrompt:
+    workspace, scope = kitchen.workspace(order), notes_scope(order)
+    partial = order.setup.config.session.isolation == "partial"
+    return load_prompt(
+        kitchen.disk,
+        workspace,
+        name=order.agent_id,
+        for_operator=order.principal.is_operator
+        and chat_type(order.session_key) in ("main", "chat"),
+        knowledge=kitchen.knowledge if partial else None,
+        notes=Notes(workspace / scope.folder, min(NOTES_LIMIT, window // 4)),
+    )
 
 
 def prepare(
@@ -123,19 +179,19 @@ def prepare(
     """
     ref, fallbacks, _ = choose_model(order, session)
     info = order.setup.registry.info(ref)
-    prompt = load_prompt(
-        kitchen.disk,
-        kitchen.workspace(order),
-        name=order.agent_id,
-        for_operator=order.principal.is_operator
-        and chat_type(order.session_key) in ("main", "chat"),
-        knowledge=kitchen.knowledge if order.setup.config.session.isolation == "partial" else None,
-    )
+    prompt = _prompt(order, kitchen, info.context_window)
+    prompt_tokens = estimate_text(prompt.text)
+    config = order.setup.config.compaction
+    budget = budget_for(config, info.context_window, prompt_tokens)
     answer_room = min(info.max_tokens, max(256, info.context_window // 4))
-    room = info.context_window - answer_room - estimate_text(prompt.text) - SAFETY
-    settings = WindowSettings(limits_of(order, room), calibration=session.calibration(info.ref))
+    # A session that compacts by itself may fill its window up to the limit; one that does not
+    # has its history cut where the answer needs the room.
+    free = info.context_window - budget.limit - SAFETY
+    least = min(answer_room, max(256, free)) if config.enabled else answer_room
+    room = info.context_window - least - prompt_tokens - SAFETY
     tree = session.transcript.tree
-    window = build_window(tree, tree.leaf if leaf is ... else leaf, settings)
+    place = tree.leaf if isinstance(leaf, EllipsisType) else leaf
+    whole, window = _windows(order, session, info, room, place)
     request = ModelRequest(
         model=info.model,
         messages=to_chat(window),
@@ -146,4 +202,28 @@ def prepare(
         session_key=order.session_key,
         principal=order.principal.id,
     )
-    return Prepared(request, window, info, fallbacks, estimate_request(request))
+    estimate = estimate_request(request)
+    left = info.context_window - estimate - SAFETY
+    request = replace(request, max_tokens=min(answer_room, max(least, left)))
+    weight = whole.tokens if whole is window else whole.tokens + prompt_tokens
+    return Prepared(
+        request, window, info, fallbacks, estimate, max(weight, estimate), prompt_tokens, budget
+    )
+
+
+def _windows(
+    order: Order, session: LiveSession, info: ModelInfo, room: int, leaf: str | None
+) -> tuple[Window, Window]:
+    """The window as the config alone has it, by which compaction is judged, and the one that is
+    sent: the same, unless the model's window is too small for it."""
+    tree, calibration = session.transcript.tree, session.calibration(info.ref)
+    limits = _configured(order)
+    # More than this need not be known to see that it is too much.
+    most = MEASURED * info.context_window
+    if not 0 < limits.max_tokens <= most:
+        limits = replace(limits, max_tokens=most, name="the model's window")
+    whole = build_window(tree, leaf, WindowSettings(limits, calibration=calibration))
+    if sum(message.tokens for message in whole.messages) <= room:
+        return whole, whole
+    capped = WindowSettings(limits_of(order, room), calibration=calibration)
+    return whole, build_window(tree, leaf, capped)
