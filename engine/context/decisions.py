@@ -87,6 +87,10 @@ class Decisions(Sequence[Decision]):
             if node.id == last:
                 last, reason = next(zones, (None, reason))
 
+    def behind(self) -> Iterator[Decision]:
+        """Those before `recent`, the newest first, each made when it is asked for."""
+        return self._walk()
+
     def __len__(self) -> int:
         return len(self._full())
 
