@@ -21,7 +21,7 @@ from engine.routing.send_policy import SendDecision
 if TYPE_CHECKING:
     import anyio
 
-__all__ = ["Admission", "Order", "Receipt", "Setup", "TurnResult"]
+__all__ = ["Admission", "Order", "Place", "Receipt", "Setup", "TurnResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,21 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the tree a turn goes on, when that is not the leaf.
+
+    Attributes:
+        target: the entry; None stands before the first.
+        what: the operation, for the journal.
+        again: the message at `target` is answered once more; none is added.
+    """
+
+    target: str | None
+    what: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a turn is to do, fixed when the message came in.
 
@@ -48,6 +63,7 @@ class Order:
         session_key: where the message lands.
         route: how it was routed; None when the sender named the session.
         model: a reference for this turn only.
+        place: where to go first, for what is edited and sent again or answered again.
     """
 
     turn_id: str
@@ -58,6 +74,7 @@ class Order:
     setup: Setup
     route: Route | None = None
     model: str | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ class Running:
 class LiveSession:
     """An open session: its transcript, the running turn, what was learned of its tokens.
 
-    `deliveries_known`: what it took in lately is in the engine's Deliveries.
+    `deliveries_known`: what it took in lately is in the engine's Deliveries. `compacting`: a
+    summary is being written.
     """
 
     key: str
@@ -48,6 +49,7 @@ class LiveSession:
     running: Running | None = None
     users: int = 0
     deliveries_known: bool = False
+    compacting: bool = False
     _told: set[str] = field(default_factory=set)
     _calibrations: dict[str, Calibration] = field(default_factory=dict)
 

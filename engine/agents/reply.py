@@ -53,6 +53,12 @@ class Answer:
     error: BranchlineError | None = None
     switches: list[Switched] = field(default_factory=list)
 
+    def begin_again(self) -> None:
+        """Forget a failed try, before the same model is asked once more."""
+        self.text = self.thinking = self.response_id = ""
+        self.content = self.usage = self.error = None
+        self.stop_reason = "aborted"
+
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The whole content, or of a broken answer what had arrived."""

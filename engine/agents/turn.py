@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.agents.compact import compact, compact_when_due
+from engine.agents.flush import flush_when_due
 from engine.agents.order import Admission, Order, Receipt, TurnResult
 from engine.agents.origin import origin_of
 from engine.agents.pool import LiveSession, Running
 from engine.agents.redelivery import delivered_in, delivery_in
 from engine.agents.reply import Answer, ask, reply_fields
 from engine.agents.request import Kitchen, Prepared, choose_model, in_thread, limits_of, prepare
+from engine.context.compaction import standstill
 from engine.errors import BranchlineError, ModelError, SessionBusy
 from engine.events import (
     EntryAppended,
@@ -34,6 +37,9 @@ from engine.models.protocol import (
 )
 from engine.routing.envelope import Envelope
 from engine.sessions.entries import Entry
+from engine.sessions.journal import apply
+from engine.sessions.navigate import move_leaf
+from engine.sessions.transcript import fresh_id
 
 __all__ = [
     "Kitchen",
@@ -106,10 +112,11 @@ async def _converse(
         if await _delivered(order, session, kitchen):
             end_duplicate(receipt, kitchen)
             return
-        entry = await in_thread(session.transcript.append, user_fields(order.envelope))
+        entry, fresh = await in_thread(_begin, order, session)
         kitchen.deliveries.note(order.envelope)
         receipt.store(session.transcript.id, entry.id)
-        kitchen.publish(EntryAppended(order.session_key, entry))
+        for one in fresh:
+            kitchen.publish(EntryAppended(order.session_key, one))
         for problem in session.news(order):
             kitchen.publish(Noticed(problem, order.session_key))
         if admission is None:
@@ -117,6 +124,21 @@ async def _converse(
             return
     kitchen.pool.spoil(order.session_key)
     end_unanswered(receipt, kitchen, TurnResult(None, "", "", None, "stop", admission=admission))
+
+
+def _begin(order: Order, session: LiveSession) -> tuple[Entry, list[Entry]]:
+    """The message that is to be answered, on disk, and what was written for it."""
+    place, transcript = order.place, session.transcript
+    fresh: list[Entry] = []
+    if place is not None:
+        _, fresh = apply(
+            transcript,
+            lambda tree: move_leaf(tree, place.target, fresh_id, what=place.what),
+        )
+        if place.again and place.target is not None:
+            return transcript.tree.entry(place.target), fresh
+    entry = transcript.append(user_fields(order.envelope))
+    return entry, [*fresh, entry]
 
 
 async def _delivered(order: Order, session: LiveSession, kitchen: Kitchen) -> bool:
@@ -144,7 +166,7 @@ async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answ
     import anyio
 
     order = receipt.order
-    prepared = await in_thread(prepare, order, session, kitchen)
+    prepared = await _ready(order, session, kitchen)
     answer.ref, answer.started = prepared.info.ref, kitchen.clock.now()
     session.running = Running(order.turn_id, answer)
     kitchen.publish(
@@ -153,13 +175,9 @@ async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answ
     seconds = order.setup.config.agents.defaults.timeout_seconds
     try:
         with anyio.move_on_after(seconds) as limit:
-            await ask(
-                answer,
-                order.setup.door,
-                prepared.request,
-                fallbacks=prepared.fallbacks,
-                heard=_teller(order, kitchen),
-            )
+            await _ask(order, kitchen, answer, prepared)
+            if _overflowed(answer) and order.setup.config.compaction.enabled:
+                prepared = await _fold_and_ask(order, session, kitchen, answer, prepared)
         if limit.cancelled_caught:
             answer.stop_reason = "error"
             answer.error = ModelError(
@@ -174,6 +192,45 @@ async def _answer(receipt: Receipt, session: LiveSession, kitchen: Kitchen, answ
             entry = await in_thread(_keep, order, session, kitchen, answer, prepared)
         kitchen.publish(EntryAppended(order.session_key, entry))
         _end(receipt, kitchen, answer, entry.id)
+
+
+async def _ready(order: Order, session: LiveSession, kitchen: Kitchen) -> Prepared:
+    """The request, after the notes and the compaction that are due before it."""
+    prepared = await in_thread(prepare, order, session, kitchen)
+    await flush_when_due(order, session, kitchen, prepared)
+    return await compact_when_due(order, session, kitchen, prepared)
+
+
+async def _ask(order: Order, kitchen: Kitchen, answer: Answer, prepared: Prepared) -> None:
+    await ask(
+        answer,
+        order.setup.door,
+        prepared.request,
+        fallbacks=prepared.fallbacks,
+        heard=_teller(order, kitchen),
+    )
+
+
+def _overflowed(answer: Answer) -> bool:
+    """Whether the request was refused as too large, before anything was shown."""
+    error = answer.error
+    return isinstance(error, ModelError) and error.kind == "overflow" and not answer.text
+
+
+async def _fold_and_ask(
+    order: Order, session: LiveSession, kitchen: Kitchen, answer: Answer, prepared: Prepared
+) -> Prepared:
+    """After an overflow: compact, and ask the same model once more (SPEC §8)."""
+    tree = session.transcript.tree
+    if session.compacting or standstill(tree, tree.leaf) is not None:
+        return prepared
+    result = await compact(order, session, kitchen, trigger="overflow", prepared=prepared)
+    if result.outcome != "done":
+        return prepared
+    prepared = await in_thread(prepare, order, session, kitchen)
+    answer.begin_again()
+    await _ask(order, kitchen, answer, prepared)
+    return prepared
 
 
 def _keep(

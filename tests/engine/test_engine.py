@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -399,7 +400,7 @@ async def test_several_engines_on_one_state_dir_see_each_other(open_engine: Open
 
 
 async def test_a_small_model_gets_what_fits_and_says_what_does_not(open_engine: Open) -> None:
-    async with open_engine() as engine:
+    async with open_engine("{ compaction: { enabled: false } }") as engine:
         for n in range(30):
             await answer(engine, said(f"fact {n}: " + "some words to fill the window " * 10))
         result = await (await engine.submit(said("fact?"), model="offline/echo-2k")).result()
@@ -450,8 +451,14 @@ async def test_every_session_of_a_real_state_dir_can_be_read_and_continued(
         assert after.startswith(before)
         if after != before:
             fresh = [json.loads(line) for line in after[len(before) :].splitlines()]
-            assert [entry["message"]["role"] for entry in fresh] == ["user", "assistant"]
-            assert fresh[1]["parentId"] == fresh[0]["id"]
+            # Some of these sessions are too large for the offline model and compact themselves.
+            said_now = [line for line in fresh if line["type"] in ("message", "compaction")]
+            assert [line.get("message", {}).get("role") for line in said_now] in (
+                ["user", "assistant"],
+                ["user", None, "assistant"],
+            )
+            for above, below in pairwise(said_now):
+                assert below["parentId"] == above["id"]
 
 
 async def test_a_session_can_be_looked_at_though_its_model_cannot_be_used(
