@@ -97,9 +97,9 @@ class Dispatch:
 
     async def _admit(self, order: Order) -> Admission:
         """Ask the gate. One message of a session after the other, so that they stay in order."""
-        if order.principal.is_operator:
-            return self._gate.admit(order)
         async with self._doors.turn(order.session_key):
+            if order.principal.is_operator:
+                return self._gate.admit(order)
             return await in_thread(self._gate.admit, order)
 
     def _turn_away(self, receipt: Receipt, admission: Admission) -> None:
