@@ -41,7 +41,14 @@ PREVIEW = 200
 """Characters of an entry that a tree for people shows."""
 
 
-@click.group(cls=LazyGroup, places={"window": "tui.cli.window:window"})
+ELSEWHERE = {
+    "window": "tui.cli.window:window",
+    "search": "tui.cli.search:search",
+}
+"""Commands of the group with modules of their own."""
+
+
+@click.group(cls=LazyGroup, places=ELSEWHERE)
 def sessions() -> None:
     """List, read and inspect sessions.
 
