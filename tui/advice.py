@@ -17,7 +17,14 @@ from tui.tracker import Tracker
 from tui.widgets.inspector import InspectorState
 from tui.widgets.statusbar import BarState
 
-__all__ = ["bar_state", "broken_line", "connect_hint", "inspector_state", "short_path"]
+__all__ = [
+    "bar_state",
+    "broken_line",
+    "config_errors",
+    "connect_hint",
+    "inspector_state",
+    "short_path",
+]
 
 
 def connect_hint(model: str, config: str) -> tuple[str, ...]:
@@ -45,12 +52,18 @@ def broken_line(errors: Sequence[Problem], revision: int, glyphs: Glyphs) -> str
     return f"{glyphs.broken} config {said}{more}; revision {revision} stays in force"
 
 
+def config_errors(engine: Engine) -> list[Problem]:
+    """What keeps the config on disk from being in force; problems of sessions are not among it."""
+    own = {None, str(engine.config_path)}
+    return [each for each in engine.problems if each.severity == "error" and each.file in own]
+
+
 def bar_state(engine: Engine, tracker: Tracker) -> BarState:
     """Row 0 of a screen. Its place is left empty: the only screen needs no name."""
     return BarState(
         config=short_path(engine.config_path),
         revision=engine.revision,
-        broken=any(problem.severity == "error" for problem in engine.problems),
+        broken=bool(config_errors(engine)),
         scope=engine.config.session.dm_scope,
         sessions=len(tracker.infos),
         busy=tracker.busy,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
+from textual.screen import Screen
 
 from tests.tui.driving import running, screen, until
+from tui.app import BranchlineApp
+from tui.widgets.sessionlist import SessionList
 
 pytestmark = pytest.mark.bench
 
@@ -115,12 +118,23 @@ async def cost_of_a_key(state: Path, count: int) -> float:
         sessions = screen(app).sessions
         sessions.focus()
         await until(pilot, lambda: len(sessions.rows) >= count, "the list")
+        sessions.action_edge(-1)
         await pilot.pause(0.5)
-        return statistics.median([time_of(sessions.action_move, app) for _ in range(20)])
+        return statistics.median([await time_of(sessions, app, step) for step in (1, -1) * 10])
 
 
-def time_of(move: Callable[[int], None], app: object) -> float:
+async def time_of(sessions: SessionList, app: BranchlineApp, step: int) -> float:
+    """Seconds from moving the cursor until the app hands the change to the terminal."""
+    painted = asyncio.Event()
+    display = app._display
+
+    def noted(screen: Screen[Any], update: Any) -> None:
+        display(screen, update)
+        painted.set()
+
+    app._display = noted  # type: ignore[method-assign]
     start = time.perf_counter()
-    move(1)
-    app.screen._compositor_refresh()  # type: ignore[attr-defined]
+    sessions.action_move(step)
+    await painted.wait()
+    app._display = display  # type: ignore[method-assign]
     return time.perf_counter() - start

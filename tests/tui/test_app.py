@@ -10,6 +10,9 @@ from engine.errors import Problem
 from engine.routing.envelope import Envelope, Peer, Sender
 from tests.tui.driving import SMALL, TINY, WIDE, folded, running, say, screen, seed, shows, until
 from tests.tui.shown import lines, text
+from tui.memory import save_memory
+from tui.naming import is_stored
+from tui.widgets.lines import HintLine
 
 ALICE = "agent:main:telegram:dm:alice"
 
@@ -326,3 +329,113 @@ async def test_help_tells_of_the_pane_in_focus(state: Path) -> None:
         await shows(pilot, "where the choice comes from")
         await pilot.press("f1")
         await until(pilot, lambda: not app.screen.query("HelpPanel"))
+
+
+async def test_another_config_in_force_is_told_and_shown(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await shows(pilot, "live r1", "dmScope per-channel-peer")
+        text_of = (state / "branchline.json5").read_text()
+        await app.engine.apply_config(text_of.replace("per-channel-peer", "per-peer"))
+        await shows(pilot, "live r2", "dmScope per-peer", "Revision 2 is in force")
+
+
+async def test_a_theme_of_ones_own_is_found_used_and_remembered(state: Path) -> None:
+    (state / "themes").mkdir(parents=True, mode=0o700)
+    (state / "themes" / "sea.json5").write_text("{primary: '#00aaff', background: '#001122',}")
+    (state / "themes" / "bad.json5").write_text("{primary: 12}")
+    async with running(state) as (app, pilot):
+        await until(pilot, lambda: "sea" in app.available_themes)
+        await shows(pilot, "bad.json5", "not a colour")
+        app.theme = "sea"
+        await pilot.pause()
+        assert app.memory.theme == "sea"
+        save_memory(state, app.memory)
+    async with running(state) as (app, pilot):
+        await until(pilot, lambda: app.theme == "sea")
+
+
+async def test_advice_that_was_put_away_does_not_come_back(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await pilot.click(HintLine)
+        await until(pilot, lambda: "ANTHROPIC_API_KEY" not in text(app))
+        screen(app).leave()
+        save_memory(state, app.memory)
+    async with running(state) as (app, pilot):
+        assert "ANTHROPIC_API_KEY" not in text(app)
+
+
+@pytest.mark.parametrize(
+    ("size", "pane"), [(SMALL, "i"), ((70, 20), "s"), (TINY, "s"), (TINY, "i")]
+)
+async def test_a_pane_without_room_slides_over_the_chat_and_goes_again(
+    state: Path, size: tuple[int, int], pane: str
+) -> None:
+    title = "Inspector" if pane == "i" else "Sessions 0"
+    async with running(state, size) as (app, pilot):
+        await pilot.press("escape")
+        assert title not in text(app)
+        await pilot.press(pane)
+        await shows(pilot, title)
+        assert {cell_len(line) for line in lines(app)} == {size[0]}
+        await pilot.press(pane)
+        await until(pilot, lambda: title not in text(app))
+        await pilot.press(pane, "o")
+        await until(pilot, lambda: title not in text(app))
+        assert screen(app).focused is screen(app).composer
+
+
+async def test_panes_hide_zoom_and_come_back(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await pilot.press("escape", "i")
+        await until(pilot, lambda: "Inspector" not in text(app))
+        await pilot.press("i", "s")
+        await until(pilot, lambda: "Inspector" in text(app) and "Sessions 0" not in text(app))
+        await pilot.press("s", "z")
+        await until(pilot, lambda: "Inspector" not in text(app) and "Sessions 0" not in text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Inspector" in text(app) and "Sessions 0" in text(app))
+
+
+async def test_resizing_through_every_layout_leaves_no_ragged_row(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        for size in (
+            (80, 24),
+            (50, 15),
+            (160, 50),
+            (61, 17),
+            (99, 30),
+            (100, 33),
+            (30, 6),
+            (120, 40),
+        ):
+            await pilot.resize_terminal(*size)
+            await pilot.pause(0.1)
+            assert {cell_len(line) for line in lines(app)} == {size[0]}, size
+            assert len(lines(app)) == size[1]
+
+
+async def test_the_palette_opens_sessions_and_offers_commands(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (_app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.3)
+        await pilot.press(*"alice")
+        await pilot.pause(0.8)
+        await pilot.press("down", "enter")
+        await shows(pilot, "Alice · Telegram DM")
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.3)
+        await pilot.press(*"/status")
+        await pilot.pause(0.8)
+        await pilot.press("down", "enter")
+        await shows(pilot, "context")
+
+
+async def test_a_sample_of_the_reference_opens_with_its_leftovers(sample_state: Path) -> None:
+    async with running(sample_state) as (app, pilot):
+        await until(pilot, lambda: len(app.bridge.tracker.infos) > 5)
+        for ref in list(app.bridge.tracker.infos):
+            screen(app).open_session(ref)
+            await until(pilot, lambda ref=ref: screen(app).chat.ref == ref, ref)
+        assert any(is_stored(info) for info in app.bridge.tracker.infos.values())

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.app import App, ComposeResult
 from textual.theme import BUILTIN_THEMES
+from textual.widgets import Static
 
 from engine.config.schema import Agent, Agents, Binding, Config, Match, PeerMatch
 from engine.context.window import Window
@@ -15,6 +17,7 @@ from engine.errors import Problem
 from engine.routing.envelope import Envelope, Peer
 from engine.routing.router import Router
 from tests.tui.made import info
+from tests.tui.shown import lines
 from tui.advice import broken_line, connect_hint, short_path
 from tui.cells import age, count, fit, percent, spread
 from tui.glyphs import ASCII, UNICODE
@@ -22,7 +25,7 @@ from tui.memory import AppMemory, load_memory, save_memory
 from tui.theme import MAX_BYTES, own_themes, read_theme, read_themes
 from tui.widgets.gauge import Fill, gauge, level
 from tui.widgets.inspector import InspectorState, sections
-from tui.widgets.lines import longest
+from tui.widgets.lines import Banner, longest
 from tui.widgets.statusbar import BarState, bar_line
 from tui.widgets.tracelines import route_rows
 
@@ -151,6 +154,25 @@ def test_paths_under_home_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     assert short_path(Path("/home/me/x/y.json5")) == "~/x/y.json5"
     assert short_path(Path("/home/meat/y.json5")) == "/home/meat/y.json5"
+
+
+class BannerApp(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Banner()
+        yield Static("below", id="below")
+
+
+async def test_a_banner_takes_its_line_only_while_there_is_something_to_tell() -> None:
+    app = BannerApp()
+    async with app.run_test(size=(40, 4)) as pilot:
+        assert lines(app)[0].startswith("below")
+        app.query_one(Banner).text = "config line 3: [b]a comma is missing[/b] and so on"
+        await pilot.pause()
+        assert lines(app)[0].startswith(" config line 3: [b]a comma is missing")
+        assert lines(app)[1].startswith("below")
+        app.query_one(Banner).text = ""
+        await pilot.pause()
+        assert lines(app)[0].startswith("below")
 
 
 # inspector

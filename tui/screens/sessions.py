@@ -22,7 +22,14 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
 from engine.text import safe_line
-from tui.advice import bar_state, broken_line, connect_hint, inspector_state, short_path
+from tui.advice import (
+    bar_state,
+    broken_line,
+    config_errors,
+    connect_hint,
+    inspector_state,
+    short_path,
+)
 from tui.bridge import Batch
 from tui.chat import Chat
 from tui.outbox import Outbox
@@ -66,6 +73,8 @@ class SessionsScreen(PaneScreen):
         Binding("n", "new_chat", "New", id="sessions.new", show=False),
         Binding("slash", "filter", "Filter", id="sessions.filter", show=False),
         Binding("m", "model", "Model", id="sessions.model", show=False),
+        Binding("t,2", "tree", "Tree", id="sessions.tree", show=False),
+        Binding("ctrl+t", "tree", "Tree", id="sessions.tree-now", show=False),
         Binding("i", "pane('inspector')", "Inspector", id="sessions.inspector", show=False),
         Binding("s", "pane('sidebar')", "Sidebar", id="sessions.sidebar", show=False),
         Binding("z", "zoom", "Zoom", id="sessions.zoom", show=False),
@@ -172,8 +181,8 @@ class SessionsScreen(PaneScreen):
         self.sessions.show(config, glyphs, _now())
         if not self._placed:  # a new chat comes into the list with its first message
             self._placed = self.sessions.go_to(self.chat.ref)
-        errors = [each for each in self.engine.problems if each.severity == "error"]
-        self.query_one(Banner).text = broken_line(errors, self.engine.revision, glyphs)
+        told = broken_line(config_errors(self.engine), self.engine.revision, glyphs)
+        self.query_one(Banner).text = told
         self.bar.show(bar_state(self.engine, self.tracker), glyphs)
         self._inspect()
         self.busy = self.composer.busy = self.chat.key in self.tracker.live
@@ -260,6 +269,10 @@ class SessionsScreen(PaneScreen):
     def action_compose(self) -> None:
         self.close_drawers()
         self.composer.focus()
+
+    def action_tree(self) -> None:
+        """The tree of the open session."""
+        self.app.switch_mode("tree")
 
     def action_leave(self) -> None:
         """Esc: out of the composer, else close what lies over the chat."""
