@@ -17,6 +17,7 @@ from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
 from engine.events import ConfigChanged, Noticed
 from engine.text import safe_text
+from tui import modes
 from tui.bridge import Batch, Bridge
 from tui.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory, save_memory
@@ -63,7 +64,7 @@ class BranchlineApp(App[None]):
         (140, "-w140"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-h0"), (16, "-h16"), (24, "-h24"), (34, "-h34")]
-    MODES = {"sessions": SessionsScreen}
+    MODES = {"sessions": SessionsScreen, "tree": modes.tree_screen}
     DEFAULT_MODE = "sessions"
     COMMANDS = App.COMMANDS | {
         _palette("SessionsProvider"),
@@ -71,6 +72,7 @@ class BranchlineApp(App[None]):
         _palette("SlashProvider"),
     }
     BINDINGS: ClassVar[list[BindingType]] = [
+        *modes.KEYS,
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True, tooltip="Leave the app"),
         Binding(
             "f1",
@@ -191,8 +193,8 @@ class BranchlineApp(App[None]):
         """Told here, once: Textual tells a clash at each key press, and not every clash."""
         from tui.keymap import keymap_problems
 
-        nodes = (BranchlineApp, SessionsScreen, *SessionsScreen.PANES)
-        return keymap_problems(self.engine.config.keymap, nodes)
+        own = (BranchlineApp, SessionsScreen, *SessionsScreen.PANES)
+        return keymap_problems(self.engine.config.keymap, [*own, *modes.nodes()])
 
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)
@@ -206,6 +208,7 @@ class BranchlineApp(App[None]):
             self.action_show_help_panel()
 
     async def action_quit(self) -> None:
+        await self.switch_mode(self.DEFAULT_MODE)
         screen = self.screen_stack[0] if self.screen_stack else None
         if isinstance(screen, SessionsScreen):
             screen.leave()

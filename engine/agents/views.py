@@ -179,10 +179,11 @@ def count(tree: Tree) -> Counts:
     """Look through a whole tree: in proportion to its size, so off the loop."""
     messages, compactions, tips = 0, 0, 0
     parents: set[str | None] = set()
-    for node in tree.nodes.values():
+    nodes = list(tree.nodes.values())  # at once: another thread may add to it
+    for node in nodes:
         if not is_bookkeeping(node.type, node.custom_type):
             parents.add(node.parent_id)
-    for node in tree.nodes.values():
+    for node in nodes:
         messages += node.type == "message"
         compactions += node.type == "compaction"
         own = is_bookkeeping(node.type, node.custom_type)

@@ -133,7 +133,7 @@ class Outline:
         pieces: list[str] = []
         above = segment.parent
         while above >= 0 and self.segments[above].level > 0:
-            if len(pieces) + 2 > most:
+            if len(pieces) + 3 > most:
                 pieces.append("⋯ ")
                 break
             pieces.append(_through(self.segments[above]))

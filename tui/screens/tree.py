@@ -1,0 +1,348 @@
+"""The Tree screen: the whole tree of a session, and beside it what the model sees from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.reactive import var
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from engine.engine import Counts, Xray
+from engine.errors import BranchlineError, SessionNotFound
+from engine.events import ConfigChanged, ReplyDelta
+from engine.sessions.outline import VIEWS, View
+from engine.sessions.rows import Fold
+from engine.sessions.tree import Tree
+from engine.text import safe_line, safe_text
+from tui.bridge import Batch
+from tui.grove import grow
+from tui.naming import agent_name, chat_name, title_of
+from tui.widgets.keybar import KeyBar
+from tui.widgets.preview import Preview, preview_of
+from tui.widgets.rowlist import RowList
+from tui.widgets.treebar import TreeBar, TreeBarState
+from tui.widgets.treelines import LIVE, Forest
+from tui.widgets.treelist import TreeList
+
+if TYPE_CHECKING:
+    from tui.app import BranchlineApp
+
+__all__ = ["TreeScreen"]
+
+REST = 0.08
+"""Seconds the cursor rests on a row before the preview follows it."""
+
+
+class TreeScreen(Screen[None]):
+    """One session as a tree."""
+
+    CSS_PATH = "tree.tcss"
+    HELP = TreeList.HELP
+    PANES = (TreeList, Preview)
+    BINDING_GROUP_TITLE = "Tree screen"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "view", "View", id="tree.view", tooltip="What is shown of the tree"),
+        Binding("slash", "find", "Search", id="tree.search", key_display="/"),
+        Binding("n", "hit(1)", "Next hit", id="tree.next-hit", show=False),
+        Binding("N", "hit(-1)", "Previous hit", id="tree.previous-hit", show=False),
+        Binding(
+            "left_square_bracket",
+            "branch(-1)",
+            "Branch before",
+            id="tree.previous-branch",
+            show=False,
+        ),
+        Binding(
+            "right_square_bracket", "branch(1)", "Branch after", id="tree.next-branch", show=False
+        ),
+        Binding(
+            "left_curly_bracket",
+            "fork_point(-1)",
+            "Fork before",
+            id="tree.previous-fork",
+            show=False,
+        ),
+        Binding(
+            "right_curly_bracket", "fork_point(1)", "Fork after", id="tree.next-fork", show=False
+        ),
+        Binding("full_stop", "leaf", "Leaf", id="tree.leaf", tooltip="To the leaf", show=False),
+        Binding("x", "xray", "X-ray", id="tree.xray", tooltip="What the model sees"),
+        Binding("p", "preview", "Preview", id="tree.preview", show=False),
+        Binding("o", "pager", "Pager", id="tree.pager", show=False),
+        Binding("y", "copy_id", "Copy id", id="tree.copy", show=False),
+        Binding("z", "zoom", "Zoom", id="tree.zoom", show=False),
+        Binding("escape", "back", "Back", id="tree.back", key_display="Esc"),
+        Binding("1", "app.switch_mode('sessions')", "Sessions", id="tree.sessions", show=False),
+        Binding("question_mark", "app.help", "Help", id="tree.help", show=False),
+        Binding("colon", "app.command_palette", "Commands", id="tree.palette", show=False),
+    ]
+
+    list = getters.query_one(TreeList)
+    preview = getters.query_one(Preview)
+    bar = getters.query_one(TreeBar)
+    find_line = getters.query_one("#find", Input)
+
+    writing: var[bool] = var(False, bindings=True)
+    """Whether the search line has the focus: then letters are letters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ref = ""
+        self.view: View = VIEWS[0]
+        self.forest: Forest | None = None
+        self.counts = Counts(0, 0, 0)
+        self._stale = False
+        self._rest: Timer | None = None
+
+    @property
+    def home(self) -> BranchlineApp:
+        return cast("BranchlineApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TreeBar(id="tree-bar")
+        with Container(id="grove"):
+            with Vertical(id="trunk"):
+                yield TreeList(id="tree")
+                yield Input(id="find", compact=True, placeholder='words, "a phrase", re:pattern')
+            yield Preview(id="preview")
+        yield KeyBar()
+
+    # start and news
+
+    def on_mount(self) -> None:
+        self.engine = self.home.engine
+        self.tracker = self.home.bridge.tracker
+        self.list.add_class("pane")
+        self.preview.add_class("pane")
+        self.list.border_subtitle = "/ search   v view   Space fold   [ ] branch   { } fork"
+        self._deaf = self.home.bridge.listen(self._hear)
+        self.list.focus()
+
+    def on_unmount(self) -> None:
+        self._deaf()
+
+    def open(self, ref: str, *, at: str | None = None) -> None:
+        """Show the tree of a session, the cursor on an entry (None: on the leaf)."""
+        if ref != self.ref:
+            self.ref, self.forest = ref, None
+            self.list.forget()
+            self.preview.show(None, self.home.glyphs)
+        self._load(at=at, fresh=True)
+
+    def _load(self, *, at: str | None = None, fresh: bool = False) -> None:
+        self.run_worker(self._grow(at, fresh), group="grow", exclusive=True)
+
+    async def _grow(self, at: str | None, fresh: bool) -> None:
+        """Read and lay out beside the loop, then show; the cursor follows the leaf if it was
+        there."""
+        ref, home = self.ref, self.home
+        info = self.tracker.infos.get(ref)
+        agent = agent_name(self.engine.config, info.agent_id) if info is not None else "assistant"
+        try:
+            tree = await self.engine.tree(ref)
+            forest, counts = await asyncio.to_thread(grow, tree, self.view, agent=agent)
+        except SessionNotFound:  # a chat that nobody has written to yet
+            forest, counts = grow(Tree(), self.view, agent=agent)
+        except BranchlineError as error:
+            home.fail(error)
+            return
+        if ref != self.ref:
+            return
+        on_leaf = self._on_leaf()
+        self.forest, self.counts = forest, counts
+        self.list.show(forest, home.glyphs, self._live_text())
+        target = at or (forest.outline.leaf if fresh or on_leaf else None)
+        if target is not None:
+            self.list.reveal(target)
+        self._draw()
+        self._look_soon()
+
+    def _on_leaf(self) -> bool:
+        here = self.list.current
+        return here == LIVE or (self.forest is not None and here == self.forest.outline.leaf)
+
+    def _live_text(self) -> str | None:
+        turn = self.tracker.live.get(self.ref)
+        return "".join(turn.text) if turn is not None else None
+
+    def _hear(self, batch: Batch) -> None:
+        own = [event for event in batch if getattr(event, "session_key", None) == self.ref]
+        changed = any(not isinstance(event, ReplyDelta) for event in own)
+        if self.app.current_mode != "tree":
+            self._stale = self._stale or changed
+            return
+        if own:
+            self.list.show_live(self._live_text())
+        if changed or any(isinstance(event, ConfigChanged) for event in batch):
+            self._load()
+
+    def on_screen_resume(self) -> None:
+        """The tree of the session that is open now."""
+        ref = self.tracker.open_key or ""
+        if ref != self.ref:
+            self.open(ref)
+        elif self._stale:
+            self._load()
+        self._stale = False
+
+    def _draw(self) -> None:
+        home, info = self.home, self.tracker.infos.get(self.ref)
+        self.set_class(self.engine.config.ui.glyphs == "ascii", "-ascii")
+        forest = self.forest
+        self.bar.show(
+            TreeBarState(
+                agent=forest.agent if forest is not None else "",
+                title=title_of(info) if info is not None else chat_name(self.ref),
+                messages=self.counts.messages,
+                branches=self.counts.branches,
+                compactions=self.counts.compactions,
+                labels=len(forest.tree.labels) if forest is not None else 0,
+                view=self.view,
+                found=self.bar.state.found,
+            ),
+            home.glyphs,
+        )
+
+    # the preview
+
+    @on(RowList.Highlighted)
+    def _moved(self) -> None:
+        self._look_soon()
+
+    @on(RowList.Folded)
+    def _folded(self) -> None:
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self._look)
+
+    def _look(self) -> None:
+        if self.preview.display:
+            self.run_worker(self._preview(), group="preview", exclusive=True)
+
+    def current_entry(self) -> str | None:
+        """The entry that the cursor stands for: its own, the head of a fold, the leaf."""
+        lines = self.list.lines_shown
+        if lines is None or self.list.cursor >= len(lines):
+            return None
+        found = lines.at(self.list.cursor)
+        if found is None:
+            return lines.forest.outline.leaf
+        return found.key if isinstance(found, Fold) else lines.forest.outline.ids[found]
+
+    async def _preview(self) -> None:
+        name, forest, lines = self.current_entry(), self.forest, self.list.lines_shown
+        if name is None or forest is None or lines is None:
+            self.preview.show(None, self.home.glyphs)
+            return
+        xray: Xray | None = None
+        problem = ""
+        try:
+            xray = await self.engine.xray(self.ref, name)
+        except BranchlineError as error:
+            problem = safe_line(str(error))
+        try:
+            shown = await asyncio.to_thread(
+                preview_of, forest.tree, forest.outline, lines.row(name), xray, problem
+            )
+        except BranchlineError as error:
+            self.home.fail(error)
+            return
+        self.preview.show(shown, self.home.glyphs)
+
+    # going about
+
+    def action_view(self) -> None:
+        """The next view; the cursor stays on its entry, or goes to the nearest above it."""
+        self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
+        self._draw()
+        self._load(at=self.current_entry())
+
+    def action_branch(self, step: int) -> None:
+        self.list.step_branch(step)
+
+    def action_fork_point(self, step: int) -> None:
+        self.list.step_fork(step)
+
+    def action_leaf(self) -> None:
+        if self.forest is not None and self.forest.outline.leaf is not None:
+            self.list.reveal(self.forest.outline.leaf)
+
+    def action_preview(self) -> None:
+        self.remove_class("-zoom-tree", "-zoom-preview")
+        self.toggle_class("-no-preview")
+        self.list.focus()
+        self.call_after_refresh(self._look)
+
+    def action_zoom(self) -> None:
+        """The pane in focus alone, or both again."""
+        alone = self.has_class("-zoom-tree") or self.has_class("-zoom-preview")
+        self.remove_class("-zoom-tree", "-zoom-preview")
+        if not alone:
+            self.add_class("-zoom-preview" if self.focused is self.preview else "-zoom-tree")
+
+    def action_copy_id(self) -> None:
+        name = self.current_entry()
+        if name is not None:
+            self.app.copy_to_clipboard(name)
+            self.notify(safe_line(name), title="Id copied", markup=False, timeout=3)
+
+    def action_pager(self) -> None:
+        self.run_worker(self._page(), group="pager", exclusive=True)
+
+    async def _page(self) -> None:
+        from tui.widgets.external import page
+
+        name, forest = self.current_entry(), self.forest
+        if name is None or forest is None:
+            return
+        try:
+            entry = await asyncio.to_thread(forest.tree.entry, name)
+            await page(self.app, safe_text(entry.text))
+        except BranchlineError as error:
+            self.home.fail(error)
+
+    def action_back(self) -> None:
+        """Esc: close what is open, else to the conversation."""
+        if self.find_line.has_class("-shown"):
+            self.close_find()
+        elif self.has_class("-zoom-tree") or self.has_class("-zoom-preview"):
+            self.action_zoom()
+        else:
+            self.app.switch_mode("sessions")
+
+    # searching
+
+    def action_find(self) -> None:
+        self.find_line.add_class("-shown")
+        self.find_line.focus()
+
+    def close_find(self) -> None:
+        self.find_line.remove_class("-shown")
+        self.list.focus()
+
+    def action_hit(self, step: int) -> None:
+        pass
+
+    def action_xray(self) -> None:
+        pass
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        self.preview.set_flat(self.preview.size.height < 10)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if isinstance(self.focused, Input):
+            return action in ("back", "app.command_palette")
+        return True
