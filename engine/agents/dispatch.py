@@ -12,7 +12,7 @@ from engine.agents.desk import OrderDesk
 from engine.agents.gate import Gate
 from engine.agents.lanes import Lanes
 from engine.agents.order import Admission, Order, Receipt, TurnResult
-from engine.agents.turn import Kitchen, end_duplicate, in_thread, run_turn
+from engine.agents.turn import Kitchen, end_duplicate, end_unanswered, in_thread, run_turn
 from engine.agents.views import SessionView
 from engine.errors import BranchlineError, Problem
 from engine.events import Noticed, TurnedAway, TurnEnded, TurnQueued
@@ -109,7 +109,8 @@ class Dispatch:
         )
         if admission.code:
             self._kitchen.publish(Noticed(asks_to_be_let_in(order, admission)))
-        receipt.finish(TurnResult(None, admission.reply, "", None, "stop", admission=admission))
+        result = TurnResult(None, admission.reply, "", None, "stop", admission=admission)
+        end_unanswered(receipt, self._kitchen, result)
 
     async def _obey(self, receipt: Receipt, name: str, args: str) -> None:
         """Carry out a slash command; those that change the session wait their turn."""

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from tui.cli.lazy import LazyGroup
 from tui.cli.output import print_json, say
 from tui.cli.place import Place, here, json_option, place_options
 from tui.cli.transcripts import problem_object
@@ -13,9 +14,11 @@ from tui.cli.transcripts import problem_object
 __all__ = ["config"]
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup, places={"lint": "tui.cli.judge:lint", "preview": "tui.cli.judge:preview"}
+)
 def config() -> None:
-    """Check and explain the config."""
+    """Check, judge and explain the config."""
 
 
 @config.command()

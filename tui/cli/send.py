@@ -19,6 +19,7 @@ from tui.cli.place import Place, here, json_option, place_options
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from engine.agents.order import Admission
     from engine.engine import Engine, Receipt, TurnResult
     from engine.events import Event
     from engine.routing.envelope import Envelope
@@ -211,12 +212,27 @@ async def _turn(engine: Engine, order: _Order) -> int:
         print_json(_outcome(receipt, result))
     elif result.text and not printer.printed:
         say(result.text)
+    if result.admission is not None:
+        _tell_admission(result.admission)
     if stopper.pressed:
         return INTERRUPTED
     if result.error is not None:
         tell_error(result.error)
         return 1
     return 0
+
+
+_OUTCOMES = {
+    "context": "kept as context, not answered",
+    "pairing": "not answered: asked for pairing",
+    "refused": "not answered, nothing stored",
+}
+
+
+def _tell_admission(admission: Admission) -> None:
+    """Why a message was not answered."""
+    rule = f" ({admission.rule})" if admission.rule else ""
+    warn(f"{_OUTCOMES[admission.outcome]}: {admission.reason}{rule}")
 
 
 def _outcome(receipt: Receipt, result: TurnResult) -> dict[str, Any]:
@@ -240,6 +256,12 @@ def _outcome(receipt: Receipt, result: TurnResult) -> dict[str, Any]:
             "total": usage.total,
         },
         "stopReason": result.stop_reason,
+        "admission": result.admission
+        and {
+            "outcome": result.admission.outcome,
+            "reason": result.admission.reason,
+            "rule": result.admission.rule,
+        },
     }
 
 
