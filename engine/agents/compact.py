@@ -121,17 +121,22 @@ async def preview(
         prepared: the request that is too large, if there is one.
 
     Raises:
-        CompactionFailed: there is nothing to fold, or nothing to gain.
+        CompactionFailed: there is nothing to fold, nothing to gain, or it was stopped
+            (`session.compacting.cancel()`).
         SessionBusy: the session is being compacted already.
         ModelError: no model could write the summary.
     """
-    if session.compacting:
+    import anyio
+
+    if session.compacting is not None:
         raise SessionBusy("this session is being compacted already")
-    session.compacting = True
-    try:
-        return await _preview(order, session, kitchen, trigger, focus, keep_from, prepared)
-    finally:
-        session.compacting = False
+    with anyio.CancelScope() as scope:
+        session.compacting = scope
+        try:
+            return await _preview(order, session, kitchen, trigger, focus, keep_from, prepared)
+        finally:
+            session.compacting = None
+    raise CompactionFailed("stopped by the person: nothing was folded", stopped=True)
 
 
 async def _preview(
@@ -268,8 +273,8 @@ async def compact(
 ) -> CompactionResult:
     """Compact a session: `preview` and `accept` in one, with a stored outcome in any case.
 
-    A failure does not raise: it is in the result, and in the session's file. Cancelling stores
-    that it was cancelled.
+    A failure does not raise: it is in the result, and in the session's file, and so is that it
+    was stopped.
 
     Raises:
         SessionBusy: the session is being compacted already, or held elsewhere.
@@ -295,10 +300,12 @@ async def compact(
     except SessionError:
         raise
     except BranchlineError as error:
-        return await in_thread(_note, session, kitchen, "failed", trigger, tokens, error)
+        stopped = isinstance(error, CompactionFailed) and error.stopped
+        outcome: Outcome = "cancelled" if stopped else "failed"
+        return await in_thread(_note, session, kitchen, outcome, trigger, tokens, error)
     except anyio.get_cancelled_exc_class():
         with anyio.CancelScope(shield=True):
-            stop = CompactionFailed("stopped by the person")
+            stop = CompactionFailed("its turn was stopped", stopped=True)
             await in_thread(_note, session, kitchen, "cancelled", trigger, tokens, stop)
         raise
 
@@ -354,7 +361,7 @@ async def compact_when_due(
     if not order.setup.config.compaction.enabled or not due(prepared.weight, prepared.budget):
         return prepared
     tree = session.transcript.tree
-    if session.compacting or standstill(tree, tree.leaf) is not None:
+    if session.compacting is not None or standstill(tree, tree.leaf) is not None:
         return prepared
     result = await compact(order, session, kitchen, trigger="threshold", prepared=prepared)
     if result.outcome != "done":

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.agents.order import Order
 from engine.agents.origin import origin_of, shared_memory
@@ -20,6 +21,9 @@ from engine.sessions.entries import ACTIVATION, MODEL
 from engine.sessions.records import SessionRecord
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
+
+if TYPE_CHECKING:
+    import anyio
 
 __all__ = ["LiveSession", "Running", "SessionPool"]
 
@@ -40,7 +44,7 @@ class LiveSession:
     """An open session: its transcript, the running turn, what was learned of its tokens.
 
     `deliveries_known`: what it took in lately is in the engine's Deliveries. `compacting`: a
-    summary is being written.
+    summary is being written; cancelling it stops that and nothing else.
     """
 
     key: str
@@ -49,7 +53,7 @@ class LiveSession:
     running: Running | None = None
     users: int = 0
     deliveries_known: bool = False
-    compacting: bool = False
+    compacting: anyio.CancelScope | None = None
     _told: set[str] = field(default_factory=set)
     _calibrations: dict[str, Calibration] = field(default_factory=dict)
 

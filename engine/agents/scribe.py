@@ -30,13 +30,22 @@ __all__ = ["CompactionFailed", "Scribe", "write_summary"]
 
 
 class CompactionFailed(BranchlineError):
-    """Nothing was folded. `gainless`: because nothing would have been gained by it."""
+    """Nothing was folded. `gainless`: because nothing would have been gained by it; `stopped`:
+    because a person said so."""
 
     title = "Not compacted"
 
-    def __init__(self, message: str, *, gainless: bool = False, remedy: str | None = None):
+    def __init__(
+        self,
+        message: str,
+        *,
+        gainless: bool = False,
+        stopped: bool = False,
+        remedy: str | None = None,
+    ):
         super().__init__(message, remedy=remedy)
         self.gainless = gainless
+        self.stopped = stopped
 
 
 async def write_summary(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import CommandError
-from engine.sessions.entries import MODEL, Entry, is_bookkeeping
+from engine.sessions.entries import LEAF, MODEL, Entry, is_bookkeeping
 from engine.sessions.journal import Before, Draft, Plan, finish
 from engine.sessions.navigate import whole_exchange
 from engine.sessions.nodes import Node
@@ -60,7 +60,11 @@ def plan_fork(tree: Tree, target: str | None, new_id: NewId) -> Fork:
         above = node.id
     stamp = str(lines[-1].get("timestamp", "")) if lines else ""
     there = {str(line["id"]) for line in lines}
-    for fields in _settings(tree, there):
+    settings = list(_settings(tree, there))
+    if settings:
+        body = {"targetId": leaf}
+        settings.append({"type": "custom", "customType": LEAF, "data": body})
+    for fields in settings:
         while (name := new_id()) in there:
             pass
         there.add(name)
