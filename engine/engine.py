@@ -8,7 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.agents.branch import TreeRoom
 from engine.agents.dispatch import Dispatch
+from engine.agents.folding import CompactionRoom
 from engine.agents.gate import Gate
 from engine.agents.intake import check_text, make_order, workspace_of
 from engine.agents.lanes import Lanes
@@ -73,6 +75,8 @@ class Engine:
         first_run: whether this start wrote the config.
         leaks: who saw whose words, and by which rule.
         pairing: who asked to be let in and who was.
+        branches: moves, edits, copies and marks in a session's tree.
+        compaction: folds sessions, with a look at the summary first.
     """
 
     def __init__(
@@ -116,6 +120,8 @@ class Engine:
         self.pairing = PairingBook(disk, state_dir, clock)
         self._gate = Gate(self.pairing, self._pool, clock)
         self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view)
+        self.branches = TreeRoom(self._kitchen, lambda: self.setup, self._dispatch.start)
+        self.compaction = CompactionRoom(self._kitchen, lambda: self.setup)
 
     @classmethod
     @asynccontextmanager

@@ -50,6 +50,14 @@ class Desk(Protocol):
 
     async def stop(self, session_key: str) -> str: ...
 
+    async def compact_session(self, session_key: str, focus: str) -> str: ...
+
+    async def undo(self, session_key: str) -> str: ...
+
+    async def fork_session(self, session_key: str, node: str) -> str: ...
+
+    async def label_entry(self, session_key: str, text: str) -> str: ...
+
 
 Run = Callable[[Desk, str, str], Awaitable[str]]
 
@@ -98,6 +106,22 @@ async def _activation(desk: Desk, key: str, args: str) -> str:
     return await desk.set_activation(key, args)
 
 
+async def _compact(desk: Desk, key: str, args: str) -> str:
+    return await desk.compact_session(key, args)
+
+
+async def _undo(desk: Desk, key: str, args: str) -> str:
+    return await desk.undo(key)
+
+
+async def _fork(desk: Desk, key: str, args: str) -> str:
+    return await desk.fork_session(key, args)
+
+
+async def _label(desk: Desk, key: str, args: str) -> str:
+    return await desk.label_entry(key, args)
+
+
 async def _help(desk: Desk, key: str, args: str) -> str:
     raise AssertionError("answered in run_command, which knows who asks")
 
@@ -132,6 +156,17 @@ COMMANDS: tuple[Command, ...] = (
         _activation,
         waits=True,
     ),
+    Command(
+        "compact",
+        "[focus]",
+        "fold the older part of the conversation into a summary; /undo brings it back",
+        _compact,
+    ),
+    Command("fork", "[entry id]", "copy the conversation into a session of its own", _fork),
+    Command(
+        "label", "[text]", "label the newest message; without text: no label", _label
+    ),
+    Command("undo", "", "take back the last move, label, edit, graft or compaction", _undo),
     Command("status", "", "key, model, context and counts of this session", _status),
     Command("stop", "", "stop the answer being written; what is there is kept", _stop),
     Command("help", "", "the commands you may use", _help),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from engine.agents.order import Order
+from engine.agents.branch import TreeRoom
+from engine.agents.folding import CompactionRoom
+from engine.agents.order import Order, Receipt
 from engine.agents.pool import LiveSession
 from engine.agents.turn import Kitchen, choose_model, in_thread
 from engine.agents.views import ModelInForce, SessionView
@@ -38,6 +40,7 @@ class OrderDesk:
         kitchen: what turns work with.
         view: looks at a session.
         cancel: stops the running turn of a session.
+        start: carries out an order.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class OrderDesk:
         kitchen: Kitchen,
         view: Callable[[str], Awaitable[SessionView]],
         cancel: Callable[[str], Awaitable[bool]],
+        start: Callable[[Order], Receipt],
     ):
         self._order = order
         self._kitchen = kitchen
         self._view = view
         self._cancel = cancel
+        self._start = start
 
     async def new_session(self, session_key: str) -> str:
         """A cold transcript under the same key; the old one stays listed, and label and model
@@ -120,6 +125,45 @@ class OrderDesk:
         if activation == "always":
             return "Every message in this group is answered now."
         return "Only messages that address the agent are answered now; the others are kept."
+
+    async def compact_session(self, session_key: str, focus: str) -> str:
+        """Fold what is old enough, now."""
+        if not await in_thread(self._kitchen.pool.has, session_key):
+            return "This conversation is empty already."
+        room = CompactionRoom(self._kitchen, lambda: self._order.setup)
+        done = await room.compact(session_key, focus, order=self._order)
+        if done.outcome != "done":
+            return f"Not compacted: {done.reason}."
+        lacking = done.missing.count if done.missing is not None else 0
+        return (
+            f"Compacted {done.folded} messages: {done.before:,} → {done.after:,} tokens, "
+            f"{done.kept} kept as they are. "
+            f"{lacking} names, numbers, ids, paths or questions are not in the summary. "
+            "/undo brings the messages back."
+        )
+
+    def _room(self) -> TreeRoom:
+        return TreeRoom(self._kitchen, lambda: self._order.setup, self._start)
+
+    async def undo(self, session_key: str) -> str:
+        """Take back the newest change of the tree."""
+        done = await self._room().undo(session_key)
+        return f"Done: {done.what}. Everything that was said stays in the tree."
+
+    async def fork_session(self, session_key: str, node: str) -> str:
+        """Copy the conversation, up to an entry or to its end, into a session of its own."""
+        forked = await self._room().fork(session_key, node.strip() or None)
+        return f"Forked into {forked.session_key} ({forked.tokens:,} tokens)."
+
+    async def label_entry(self, session_key: str, text: str) -> str:
+        """Label the newest message."""
+        with self._kitchen.pool.using(session_key) as live:
+            tree = live.transcript.tree
+            newest = tree.anchor(tree.leaf)
+        if newest is None:
+            raise CommandError("there is nothing yet that could carry a label")
+        await self._room().label(session_key, newest, text)
+        return "Labelled." if text.strip() else "The label is taken away."
 
     async def _note(self, session_key: str, fields: dict[str, object]) -> None:
         """Append a setting to the session's transcript."""

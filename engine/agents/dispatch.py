@@ -63,7 +63,7 @@ class Dispatch:
 
     def desk(self, order: Order) -> OrderDesk:
         """What commands may do for an order."""
-        return OrderDesk(order, self._kitchen, self._view, self.cancel)
+        return OrderDesk(order, self._kitchen, self._view, self.cancel, self.start)
 
     async def cancel(self, session_key: str) -> bool:
         """Stop the first turn of a session that is running or waiting; False when none is."""
@@ -76,6 +76,10 @@ class Dispatch:
     async def _carry_out(self, receipt: Receipt) -> None:
         order = receipt.order
         try:
+            if order.place is not None:
+                # What is edited or answered again was let in when it was first said.
+                await run_turn(receipt, self._kitchen)
+                return
             admission = await self._admit(order)
             command = parse_command(order.envelope.text)
             if admission.outcome in ("refused", "pairing"):
