@@ -44,6 +44,7 @@ from engine.hub import Hub
 from engine.models.door import Check
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.router import Route
+from engine.sessions.search import Hit
 from engine.sessions.store import Store
 from engine.sessions.tree import Tree
 
@@ -308,6 +309,19 @@ class Engine:
             SessionNotFound, EntryNotFound, StoreError: there is no such place, or it is unreadable.
         """
         return await self._look.xray(session_key, leaf)
+
+    async def search(self, session_key: str, query: str, *, limit: int = 10_000) -> list[Hit]:
+        """Entries of a session that hold what is looked for, of all branches, in file order.
+
+        Args:
+            query: words and `"phrases"`; `re:` and a pattern.
+            limit: most entries.
+
+        Raises:
+            CommandError: the query is empty, or its pattern cannot be used.
+            SessionNotFound, StoreError: the session cannot be read.
+        """
+        return await self._look.search(session_key, query, limit)
 
     async def request_body(self, session_key: str, leaf: str) -> bytes:
         """The next request from an entry, byte for byte as the wire would carry it.

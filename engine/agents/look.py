@@ -29,6 +29,7 @@ from engine.errors import ModelError, Problem
 from engine.models.exact import exact_body
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
+from engine.sessions.search import Hit, search_tree
 from engine.sessions.tree import Tree
 
 __all__ = ["Looker"]
@@ -102,6 +103,15 @@ class Looker:
                 live.transcript.tree.node(leaf)
                 order, _ = self._order(live)
                 return Xray(leaf, *self._weigh(order, live, leaf))
+
+        return await in_thread(read)
+
+    async def search(self, ref: str, query: str, limit: int) -> list[Hit]:
+        """Entries that hold what is looked for, in file order."""
+
+        def read() -> list[Hit]:
+            with self._kitchen.pool.using(ref) as live:
+                return search_tree(live.transcript, query, limit=limit)
 
         return await in_thread(read)
 
