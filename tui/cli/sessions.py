@@ -44,6 +44,7 @@ PREVIEW = 200
 ELSEWHERE = {
     "window": "tui.cli.window:window",
     "search": "tui.cli.search:search",
+    "export": "tui.cli.export:export",
 }
 """Commands of the group with modules of their own."""
 
