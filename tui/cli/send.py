@@ -236,7 +236,8 @@ def _tell_admission(admission: Admission) -> None:
 
 
 def _outcome(receipt: Receipt, result: TurnResult) -> dict[str, Any]:
-    """The outcome in the shape of SPEC §13; `matchedBy` is null where --session chose."""
+    """The outcome in the shape of SPEC §13; `matchedBy` is null where --session chose, and
+    `admission` is there only when the message was not answered."""
     route, usage = receipt.order.route, result.usage
     return {
         "agentId": receipt.order.agent_id,
@@ -256,13 +257,16 @@ def _outcome(receipt: Receipt, result: TurnResult) -> dict[str, Any]:
             "total": usage.total,
         },
         "stopReason": result.stop_reason,
-        "admission": result.admission
-        and {
-            "outcome": result.admission.outcome,
-            "reason": result.admission.reason,
-            "rule": result.admission.rule,
-        },
+        **_admission(result.admission),
     }
+
+
+def _admission(found: Admission | None) -> dict[str, Any]:
+    """What the gate said of a message that was not answered; nothing for one that was."""
+    if found is None:
+        return {}
+    facts = {"outcome": found.outcome, "reason": found.reason, "rule": found.rule}
+    return {"admission": facts}
 
 
 async def _send(place: Place, order: _Order) -> int:

@@ -102,9 +102,8 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_had_acknowledged(tmp_pat
             acked.append(writer.stdout.readline().split()[2])
         time.sleep(chance.random() / 500)
         writer.send_signal(signal.SIGKILL)
-        acked += [
-            line.split()[2] for line in writer.communicate()[0].splitlines() if line.count(" ") == 2
-        ]
+        rest = [line.split() for line in writer.communicate()[0].splitlines()]
+        acked += [parts[2] for parts in rest if len(parts) == 3]
         assert path.read_bytes().startswith(before)
         found = Transcript.open(path, disk=QuickDisk())
         assert set(acked) <= set(texts(found))
