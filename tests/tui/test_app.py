@@ -439,3 +439,14 @@ async def test_a_sample_of_the_reference_opens_with_its_leftovers(sample_state: 
             screen(app).open_session(ref)
             await until(pilot, lambda ref=ref: screen(app).chat.ref == ref, ref)
         assert any(is_stored(info) for info in app.bridge.tracker.infos.values())
+
+
+async def test_the_bars_of_the_sessions_in_view_are_looked_up(state: Path) -> None:
+    await seed(state, {"alice": ["hello"], "bob": ["many words " * 2000]})
+    async with running(state) as (app, pilot):
+        await until(pilot, lambda: len(app.bridge.tracker.fills) == 2, "both are known")
+        fills = app.bridge.tracker.fills
+        bob, alice = fills[ALICE.replace("alice", "bob")], fills[ALICE]
+        assert bob.part > alice.part > 0
+        row = next(line for line in lines(app) if "Bob" in line)
+        assert row[:30].rstrip(" │")[-1] in "▁▂▃▄▅▆▇█"

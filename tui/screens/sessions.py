@@ -22,16 +22,10 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
 from engine.text import safe_line
-from tui.advice import (
-    bar_state,
-    broken_line,
-    config_errors,
-    connect_hint,
-    inspector_state,
-    short_path,
-)
+from tui import advice
 from tui.bridge import Batch
 from tui.chat import Chat
+from tui.fills import look_up, threshold
 from tui.outbox import Outbox
 from tui.screens.panes import PaneScreen
 from tui.widgets.composer import Composer
@@ -181,21 +175,18 @@ class SessionsScreen(PaneScreen):
         self.sessions.show(config, glyphs, _now())
         if not self._placed:  # a new chat comes into the list with its first message
             self._placed = self.sessions.go_to(self.chat.ref)
-        told = broken_line(config_errors(self.engine), self.engine.revision, glyphs)
+        told = advice.broken_line(advice.config_errors(self.engine), self.engine.revision, glyphs)
         self.query_one(Banner).text = told
-        self.bar.show(bar_state(self.engine, self.tracker), glyphs)
+        self.bar.show(advice.bar_state(self.engine, self.tracker), glyphs)
         self._inspect()
         self.busy = self.composer.busy = self.chat.key in self.tracker.live
 
     def _inspect(self) -> None:
-        state = inspector_state(self.engine, self.tracker, self.chat)
+        state = advice.inspector_state(self.engine, self.tracker, self.chat)
         self.inspector.show(state, self.home.glyphs)
         self.conversation.border_title = self.chat.title()
-        self.query_one(HintLine).variants = (
-            ()
-            if self.home.memory.hint_dismissed
-            else connect_hint(state.model, short_path(self.engine.config_path))
-        )
+        hint = advice.connect_hint(state.model, advice.short_path(self.engine.config_path))
+        self.query_one(HintLine).variants = () if self.home.memory.hint_dismissed else hint
 
     def _decorate(self, name: str) -> Content:
         """The title over the column; where the inspector is out of sight, with the gauge."""
@@ -230,6 +221,7 @@ class SessionsScreen(PaneScreen):
         self.sessions.mark(key)
         self._placed = self.sessions.go_to(key)
         self._take_view()
+        self._look_up_fills()
         self.close_drawers()
 
     def _refresh_view(self) -> None:
@@ -244,11 +236,13 @@ class SessionsScreen(PaneScreen):
 
     def _take_view(self) -> None:
         if self.chat.view is not None:
-            compaction = self.engine.config.compaction
-            self.tracker.remember(
-                self.chat.view, compaction.threshold if compaction.enabled else 1.1
-            )
+            self.tracker.remember(self.chat.view, threshold(self.engine))
         self._draw()
+
+    @on(RowList.Highlighted)
+    def _look_up_fills(self) -> None:
+        lookup = look_up(self.engine, self.tracker, self.sessions.in_view, self._draw)
+        self.run_worker(lookup, group="fills", exclusive=True)
 
     @on(RowList.Selected)
     def _selected(self, event: RowList.Selected) -> None:
@@ -361,6 +355,15 @@ class SessionsScreen(PaneScreen):
     def insert_command(self, text: str) -> None:
         """Put a slash command into the composer, to be completed by hand."""
         self.composer.set_draft(text)
+        self.composer.focus()
+
+    def take_up(self, ref: str, text: str | None = None) -> None:
+        """Go on in a session; `text` comes into the composer, above what stands there."""
+        if ref != self.chat.ref:
+            self.open_session(ref)
+        if text:
+            draft = self.composer.draft
+            self.composer.set_draft(f"{text}\n{draft}" if draft.strip() else text)
         self.composer.focus()
 
     def run_command(self, text: str) -> None:

@@ -146,6 +146,13 @@ class RowList(ScrollView, can_focus=True):
         """The key of the row under the cursor."""
         return self._rows.key(self.cursor) if self.cursor < len(self._rows) else None
 
+    @property
+    def in_view(self) -> list[Hashable]:
+        """Keys of the rows that are on the screen."""
+        first, last = self._row_at(0), self._row_at(max(0, self.size.height - 1))
+        last = last if last >= 0 else len(self._rows) - 1
+        return [self._rows.key(index) for index in range(max(0, first), last + 1)]
+
     def set_source(self, source: RowSource) -> None:
         """Take rows from here on from `source`, and show them."""
         self._source = source
