@@ -336,7 +336,6 @@ def _note(
             )
         ]
 
-    before = standstill(session.transcript.tree, session.transcript.tree.leaf)
     (entry,) = session.transcript.append_all(lines)
     result = CompactionResult(outcome, entry.id, before=tokens, after=tokens, reason=str(error))
 
@@ -344,8 +343,8 @@ def _note(
         kitchen.publish(EntryAppended(session.key, entry))
         _tell(kitchen, session.key, result)
         tree = session.transcript.tree
-        reason = None if before else standstill(tree, tree.leaf)
-        if reason is not None:
+        reason = standstill(tree, tree.leaf, tokens)
+        if reason is not None and trigger != "command":
             text = f"this session does not compact by itself any more: {reason}"
             kitchen.publish(Noticed(Problem(text, "warning", hint=_CHOICES), session.key))
 
@@ -361,7 +360,8 @@ async def compact_when_due(
     if not order.setup.config.compaction.enabled or not due(prepared.weight, prepared.budget):
         return prepared
     tree = session.transcript.tree
-    if session.compacting is not None or standstill(tree, tree.leaf) is not None:
+    still = standstill(tree, tree.leaf, prepared.weight)
+    if session.compacting is not None or still is not None:
         return prepared
     result = await compact(order, session, kitchen, trigger="threshold", prepared=prepared)
     if result.outcome != "done":

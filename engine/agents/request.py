@@ -205,7 +205,9 @@ def prepare(
     estimate = estimate_request(request)
     left = info.context_window - estimate - SAFETY
     request = replace(request, max_tokens=min(answer_room, max(least, left)))
-    weight = whole.tokens if whole is window else whole.tokens + prompt_tokens
+    # Usage reported of a request whose history was cut says nothing of the whole.
+    said = sum(message.tokens for message in whole.messages)
+    weight = whole.tokens if whole is window else said + prompt_tokens
     return Prepared(
         request, window, info, fallbacks, estimate, max(weight, estimate), prompt_tokens, budget
     )

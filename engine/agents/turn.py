@@ -222,7 +222,8 @@ async def _fold_and_ask(
 ) -> Prepared:
     """After an overflow: compact, and ask the same model once more (SPEC §8)."""
     tree = session.transcript.tree
-    if session.compacting is not None or standstill(tree, tree.leaf) is not None:
+    still = standstill(tree, tree.leaf, prepared.weight)
+    if session.compacting is not None or still is not None:
         return prepared
     result = await compact(order, session, kitchen, trigger="overflow", prepared=prepared)
     if result.outcome != "done":

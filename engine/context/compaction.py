@@ -41,7 +41,10 @@ Outcome = Literal["done", "failed", "cancelled"]
 
 _TURN_INTRO = "The turn that goes on below began so:"
 _STILL = 2
-"""Attempts in a row without any gain after which sessions stop compacting by themselves."""
+"""Attempts in a row without any gain after which a session stops compacting by itself."""
+
+_GROWN = 1.25
+"""How much heavier it must have become before it tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,25 +299,39 @@ def outcome_fields(
     tokens: int,
     gainless: bool = False,
 ) -> dict[str, Any]:
-    """The entry of an attempt that folded nothing; `gainless`: it would have gained nothing."""
+    """The entry of an attempt that folded nothing; `gainless`: it would have gained nothing.
+
+    Only attempts that nobody asked for count as a row of fruitless ones.
+    """
     earlier = _last_outcome(tree, leaf)
     streak = int(earlier.get("streak", 0)) if earlier is not None else 0
+    if trigger != "command":
+        streak = streak + 1 if gainless else 0
     body = {
         "outcome": outcome,
         "reason": reason,
         "trigger": trigger,
         "tokensBefore": tokens,
         "compaction": tree.nearest(leaf, "compaction"),
-        "streak": streak + 1 if gainless else 0 if outcome == "cancelled" else streak,
+        "streak": streak,
     }
     return {"type": "custom", "customType": OUTCOME, "data": body}
 
 
-def standstill(tree: Tree, leaf: str | None) -> str | None:
-    """Why the session does not compact by itself any more; None when it does. It goes on once a
-    compaction has been done, by hand or with another cut."""
+def standstill(tree: Tree, leaf: str | None, tokens: int) -> str | None:
+    """Why the session does not compact by itself just now; None when it does.
+
+    After two attempts without gain it stops, until a compaction was made by hand or the session
+    weighs a quarter more.
+
+    Args:
+        tokens: what the session weighs.
+    """
     last = _last_outcome(tree, leaf)
     if last is None or last.get("streak", 0) < _STILL:
+        return None
+    before = last.get("tokensBefore")
+    if isinstance(before, int) and tokens > before * _GROWN:
         return None
     return str(last.get("reason") or "folding gained nothing")
 
