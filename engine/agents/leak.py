@@ -79,7 +79,7 @@ def look_in(pool: SessionPool) -> Callable[[str], SessionFacts | None]:
 
     def look(key: str) -> SessionFacts | None:
         live = pool.peek(key)
-        if live is None:
+        if live is None or live.transcript.key not in (None, key):
             return None
         origin = live.transcript.header.get("origin")
         return SessionFacts(live.transcript.tree, origin if isinstance(origin, dict) else None)

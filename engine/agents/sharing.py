@@ -165,9 +165,11 @@ class Sharing:
     def _of_operator(self, reader: Speaker, session_key: str) -> Ruling:
         if not _operators_own(session_key):
             return _PLACED
+        if reader.thread or reader.in_room:
+            return _REFUSED
         if not reader.kind:
             return _NO_PEER
-        return _MAIN if reader.kind == "dm" and self._scope == "main" else _REFUSED
+        return _MAIN if self._scope == "main" else _REFUSED
 
     def _in_room(self, author: Speaker, reader: Speaker) -> Ruling:
         here = reader.channel, reader.kind, reader.place
@@ -181,13 +183,13 @@ class Sharing:
             return _REFUSED
         if not author.kind and not reader.kind:
             return _NO_PEER
-        return _MAIN if self._scope == "main" and author.thread == reader.thread else _REFUSED
+        return _MAIN if self._scope == "main" and _same_thread(author, reader) else _REFUSED
 
     def _direct(self, author: Speaker, reader: Speaker) -> Ruling:
         if linked := self._linked(author, reader):
             return linked
         if self._scope == "main":
-            return _MAIN if author.thread == reader.thread else _REFUSED
+            return _MAIN if _same_thread(author, reader) else _REFUSED
         if author.peer != reader.peer:
             return _REFUSED
         if author.channel != reader.channel:
@@ -272,7 +274,17 @@ class Sharing:
 def _operators_own(session_key: str) -> bool:
     """Whether the operator chats here: the main session, or `chat:<name>`."""
     rest = session_key.split(":")[2:]
-    return rest[:1] == ["chat"] or rest[:1] == ["main"]
+    if rest[:1] == ["chat"]:
+        return True
+    # A thread of the main session is other people's: the terminal has none.
+    return rest[:1] == ["main"] and not {"thread", "topic"}.intersection(rest)
+
+
+def _same_thread(one: Speaker, other: Speaker) -> bool:
+    """Whether both speak in the same thread, or in none; threads belong to their channel."""
+    if one.thread != other.thread:
+        return False
+    return not one.thread or one.channel == other.channel
 
 
 def _snake(name: str) -> str:
