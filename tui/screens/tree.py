@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.reactive import var
-from textual.screen import Screen
+from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input
 
 from engine.engine import Counts, Xray
 from engine.errors import BranchlineError, SessionNotFound
 from engine.events import ConfigChanged, ReplyDelta
-from engine.sessions.outline import VIEWS, View
+from engine.sessions.outline import VIEWS
 from engine.sessions.rows import Fold
 from engine.sessions.tree import Tree
 from engine.text import safe_line, safe_text
 from tui.bridge import Batch
 from tui.grove import grow
 from tui.naming import agent_name, chat_name, title_of
+from tui.screens.tree_search import TreeSearch
 from tui.widgets.keybar import KeyBar
 from tui.widgets.preview import Preview, preview_of
 from tui.widgets.rowlist import RowList
@@ -31,16 +31,13 @@ from tui.widgets.treebar import TreeBar, TreeBarState
 from tui.widgets.treelines import LIVE, Forest
 from tui.widgets.treelist import TreeList
 
-if TYPE_CHECKING:
-    from tui.app import BranchlineApp
-
 __all__ = ["TreeScreen"]
 
 REST = 0.08
 """Seconds the cursor rests on a row before the preview follows it."""
 
 
-class TreeScreen(Screen[None]):
+class TreeScreen(TreeSearch):
     """One session as a tree."""
 
     CSS_PATH = "tree.tcss"
@@ -48,8 +45,8 @@ class TreeScreen(Screen[None]):
     PANES = (TreeList, Preview)
     BINDING_GROUP_TITLE = "Tree screen"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "view", "View", id="tree.view", tooltip="What is shown of the tree"),
-        Binding("slash", "find", "Search", id="tree.search", key_display="/"),
+        Binding("v", "view", "View", id="tree.view", show=False),
+        Binding("slash", "find", "Search", id="tree.search", key_display="/", show=False),
         Binding("n", "hit(1)", "Next hit", id="tree.next-hit", show=False),
         Binding("N", "hit(-1)", "Previous hit", id="tree.previous-hit", show=False),
         Binding(
@@ -73,7 +70,7 @@ class TreeScreen(Screen[None]):
             "right_curly_bracket", "fork_point(1)", "Fork after", id="tree.next-fork", show=False
         ),
         Binding("full_stop", "leaf", "Leaf", id="tree.leaf", tooltip="To the leaf", show=False),
-        Binding("x", "xray", "X-ray", id="tree.xray", tooltip="What the model sees"),
+        Binding("x", "xray", "X-ray", id="tree.xray", show=False),
         Binding("p", "preview", "Preview", id="tree.preview", show=False),
         Binding("o", "pager", "Pager", id="tree.pager", show=False),
         Binding("y", "copy_id", "Copy id", id="tree.copy", show=False),
@@ -84,26 +81,16 @@ class TreeScreen(Screen[None]):
         Binding("colon", "app.command_palette", "Commands", id="tree.palette", show=False),
     ]
 
-    list = getters.query_one(TreeList)
     preview = getters.query_one(Preview)
     bar = getters.query_one(TreeBar)
-    find_line = getters.query_one("#find", Input)
-
-    writing: var[bool] = var(False, bindings=True)
-    """Whether the search line has the focus: then letters are letters."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ref = ""
-        self.view: View = VIEWS[0]
         self.forest: Forest | None = None
         self.counts = Counts(0, 0, 0)
         self._stale = False
         self._rest: Timer | None = None
-
-    @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield TreeBar(id="tree-bar")
@@ -117,11 +104,10 @@ class TreeScreen(Screen[None]):
     # start and news
 
     def on_mount(self) -> None:
-        self.engine = self.home.engine
         self.tracker = self.home.bridge.tracker
         self.list.add_class("pane")
         self.preview.add_class("pane")
-        self.list.border_subtitle = "/ search   v view   Space fold   [ ] branch   { } fork"
+        self.hint()
         self._deaf = self.home.bridge.listen(self._hear)
         self.list.focus()
 
@@ -133,10 +119,11 @@ class TreeScreen(Screen[None]):
         if ref != self.ref:
             self.ref, self.forest = ref, None
             self.list.forget()
+            self.forget_hits()
             self.preview.show(None, self.home.glyphs)
-        self._load(at=at, fresh=True)
+        self.load(at=at, fresh=True)
 
-    def _load(self, *, at: str | None = None, fresh: bool = False) -> None:
+    def load(self, *, at: str | None = None, fresh: bool = False) -> None:
         self.run_worker(self._grow(at, fresh), group="grow", exclusive=True)
 
     async def _grow(self, at: str | None, fresh: bool) -> None:
@@ -161,7 +148,7 @@ class TreeScreen(Screen[None]):
         target = at or (forest.outline.leaf if fresh or on_leaf else None)
         if target is not None:
             self.list.reveal(target)
-        self._draw()
+        self.draw()
         self._look_soon()
 
     def _on_leaf(self) -> bool:
@@ -173,6 +160,8 @@ class TreeScreen(Screen[None]):
         return "".join(turn.text) if turn is not None else None
 
     def _hear(self, batch: Batch) -> None:
+        if not self.query(TreeList):
+            return  # the app is being left
         own = [event for event in batch if getattr(event, "session_key", None) == self.ref]
         changed = any(not isinstance(event, ReplyDelta) for event in own)
         if self.app.current_mode != "tree":
@@ -181,7 +170,7 @@ class TreeScreen(Screen[None]):
         if own:
             self.list.show_live(self._live_text())
         if changed or any(isinstance(event, ConfigChanged) for event in batch):
-            self._load()
+            self.load()
 
     def on_screen_resume(self) -> None:
         """The tree of the session that is open now."""
@@ -189,10 +178,10 @@ class TreeScreen(Screen[None]):
         if ref != self.ref:
             self.open(ref)
         elif self._stale:
-            self._load()
+            self.load()
         self._stale = False
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         home, info = self.home, self.tracker.infos.get(self.ref)
         self.set_class(self.engine.config.ui.glyphs == "ascii", "-ascii")
         forest = self.forest
@@ -205,7 +194,7 @@ class TreeScreen(Screen[None]):
                 compactions=self.counts.compactions,
                 labels=len(forest.tree.labels) if forest is not None else 0,
                 view=self.view,
-                found=self.bar.state.found,
+                found=self.found,
             ),
             home.glyphs,
         )
@@ -264,8 +253,8 @@ class TreeScreen(Screen[None]):
     def action_view(self) -> None:
         """The next view; the cursor stays on its entry, or goes to the nearest above it."""
         self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
-        self._draw()
-        self._load(at=self.current_entry())
+        self.draw()
+        self.load(at=self.current_entry())
 
     def action_branch(self, step: int) -> None:
         self.list.step_branch(step)
@@ -312,37 +301,52 @@ class TreeScreen(Screen[None]):
             self.home.fail(error)
 
     def action_back(self) -> None:
-        """Esc: close what is open, else to the conversation."""
+        """Esc: close what is open, let go of what is held, else to the conversation."""
         if self.find_line.has_class("-shown"):
             self.close_find()
         elif self.has_class("-zoom-tree") or self.has_class("-zoom-preview"):
             self.action_zoom()
-        else:
-            self.app.switch_mode("sessions")
+        elif self.list.marked_ids:
+            self.list.set_marked(())
+            self.hint()
+        elif not self.stop_grafting():
+            if self.hits:
+                self.forget_hits()
+            else:
+                self.app.switch_mode("sessions")
 
-    # searching
+    def hint(self) -> None:
+        """The line under the list: what is held in hand, else what else there is to press."""
+        told = "/ search   v view   Space fold   [ ] branch   { } fork   u undo"
+        if self.list.marked_ids:
+            first = safe_line(self.list.marked_ids[0], limit=24)
+            told = f"d on another one compares it with {first}   Esc stop"
+        elif self._grafting is not None:
+            taken = safe_line(self._grafting[1], limit=24)
+            told = f"g puts a copy of {taken} under an entry   Esc stop"
+        self.list.border_subtitle = Content(told)
 
-    def action_find(self) -> None:
-        self.find_line.add_class("-shown")
-        self.find_line.focus()
-
-    def close_find(self) -> None:
-        self.find_line.remove_class("-shown")
-        self.list.focus()
-
-    def action_hit(self, step: int) -> None:
-        pass
+    # the X-ray
 
     def action_xray(self) -> None:
-        pass
+        name = self.current_entry()
+        if name is not None:
+            self.act(self._xray(name))
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._fit)
+    async def _xray(self, name: str) -> None:
+        from tui.widgets.dialogs.xray import XrayDialog
 
-    def _fit(self) -> None:
-        self.preview.set_flat(self.preview.size.height < 10)
+        xray, forest = await self.engine.xray(self.ref, name), self.forest
+        if forest is None:
+            return
+        chosen = await self.app.push_screen_wait(
+            XrayDialog(self.ref, xray, forest.tree, forest.agent, forest.names)
+        )
+        if chosen is not None and not self.list.reveal(chosen):
+            self.view = "all"
+            self.load(at=chosen)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if isinstance(self.focused, Input):
-            return action in ("back", "app.command_palette")
+            return action == "back"
         return True

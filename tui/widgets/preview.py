@@ -30,6 +30,10 @@ from tui.xraylines import Group, Seen, look
 __all__ = ["Preview", "Previewed", "head_of", "preview_of"]
 
 
+LOW = 12
+"""Fewer rows than these show facts and window in two lines, above the words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Previewed:
     """All the preview shows.
@@ -144,12 +148,8 @@ class Preview(VerticalScroll, can_focus=True):
             self.scroll_home(animate=False)
         self._draw()
 
-    def set_flat(self, flat: bool) -> None:
-        if flat != self.flat:
-            self.flat = flat
-            self._draw()
-
     def on_resize(self) -> None:
+        self.flat = self.size.height < LOW
         self._draw()
 
     def _draw(self) -> None:
@@ -300,13 +300,17 @@ def _brief(shown: Previewed, width: int, glyphs: Glyphs) -> list[Content]:
     if seen is None:
         return [Content.styled(fit(shown.problem or f"{facts} · reading …", width), MUTED)]
     names = {"prompt": "system", "summary": "◆ summary"}
-    parts, hidden = [], []
-    for group in seen.groups:
-        tokens = f" {count(group.tokens)}" if group.tokens is not None else ""
-        if group.included:
-            parts.append(names.get(group.kind, f"{group.entries} msgs") + tokens)
-        else:
-            hidden.append(f"{group.entries:,} {group.kind}{tokens}")
+    told_in = [group for group in seen.groups if group.kind in names]
+    parts = [f"{names[group.kind]} {count(group.tokens or 0)}" for group in told_in]
+    said = [group for group in seen.groups if group.kind == "messages"]
+    if said:
+        number = sum(group.entries for group in said)
+        parts.append(f"{number:,} msgs {count(sum(group.tokens or 0 for group in said))}")
+    hidden = [
+        f"{group.entries:,} {group.kind}" + (f" {count(group.tokens)}" if group.tokens else "")
+        for group in seen.groups
+        if not group.included
+    ]
     told = f"model sees: {' + '.join(parts) or 'nothing'}"
     if hidden:
         told += f"   hidden: {', '.join(hidden)}"

@@ -80,12 +80,14 @@ class TreeLines:
         glyphs: Glyphs = UNICODE,
         live: str | None = None,
         marked: Sequence[str] = (),
+        hits: frozenset[str] = frozenset(),
     ):
         self.forest = forest
         self.rows = rows
         self._read = read
         self._glyphs = glyphs
         self._marked = marked
+        self._hits = hits
         self._names = forest.branch_names
         self._bookmarks = frozenset(forest.marks.bookmarks)
         self.live = live
@@ -177,11 +179,11 @@ class TreeLines:
         active = name in outline.active
         folded = row.kind in ("compaction", "summary")
         sign = ("◆" if active else "◇") if folded else "●" if active else "○"
-        tone = "fold" if folded else "active" if active else "dim"
+        tone = "dim" if not active else "fold" if folded else "active"
         line: list[Span] = [
             (f"  {self._signs(outline.gutter(place, self._levels(width)))}", "line"),
             (f"{self._signs(sign)} ", tone),
-            (self._time(row, width), "dim"),
+            (self._time(row, width), "match" if name in self._hits else "dim"),
         ]
         marks = self._marks(name, place)
         used = _cells(line) + _cells(marks) + (1 if marks else 0)
@@ -201,7 +203,7 @@ class TreeLines:
             before, after = (count(each) if each is not None else "" for each in row.tokens)
             numbers = f"{before} → {after}" if after else before
             told = [(f"{row.speaker}  ", "fold" if active else "off")]
-            told += [(f"{self._signs(numbers)}  ", "")] if numbers else []
+            told += [(f"{self._signs(numbers)}  ", plain)] if numbers else []
             return _cut(told, row.text, "dim", room, self._glyphs)
         tones = {"person": "person", "assistant": "agent"}
         name = fit(row.speaker, self.forest.names, ellipsis=self._glyphs.ellipsis)

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from engine.sessions.rows import Fold, Row, TreeRows
 from tui.glyphs import UNICODE, Glyphs
 from tui.widgets.rowlist import RowList
-from tui.widgets.rows import RowView
+from tui.widgets.rows import NoRows, RowView
 from tui.widgets.treelines import LIVE, Forest, TreeLines
 
 __all__ = ["TreeList"]
@@ -29,11 +29,18 @@ class TreeList(RowList):
     compaction, and what it folded opens with **Space**. `◁ tip` is where another branch ends.
 
     **Enter** continues at a message: on one of a person's, its words come back to the composer.
-    **e** edits it and sends it again beside the old one. Nothing is ever deleted: **u** undoes.
+    **e** edits it and sends it again beside the old one; **r** has it answered again, **R** by
+    another model; **f** offers all ways to go on, also in a session of its own.
+    Nothing is ever deleted: **u** undoes.
 
-    **[ ]** the branches beside this one · **{ }** where branches part · **v** what is shown ·
-    **/** searches all words, also folded ones, **n N** go through the hits · **x** shows what the
-    model would see from here, entry by entry.
+    **[ ]** the branches beside this one · **{ }** where branches part · **.** the leaf ·
+    **v** what is shown · **/** searches all words, also folded ones, **n N** go through the hits ·
+    **x** shows what the model would see from here, entry by entry.
+
+    **l** label · **b** bookmark · **B** name of the branch · **H** hides a branch ·
+    **c** folds everything before an entry into a summary, which is shown first ·
+    **d** marks an entry, on a second one compares the two · **g** takes an entry up, and on
+    another one puts a copy under it · **y** copies the id.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -56,17 +63,26 @@ class TreeList(RowList):
 
     BINDING_GROUP_TITLE = "Tree"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Continue", id="tree.continue", tooltip="The leaf moves here"),
+        Binding("e", "screen.edit", "Edit", id="tree.edit", tooltip="Edit and send again"),
+        Binding("f", "screen.fork", "Fork…", id="tree.fork", tooltip="Go on here or elsewhere"),
+        Binding("l", "screen.label", "Label", id="tree.label"),
+        Binding("c", "screen.compact", "Compact", id="tree.compact", tooltip="Fold up to here"),
+        Binding("d", "screen.mark", "Diff", id="tree.diff", show=False),
+        Binding("space", "fold", "Fold", id="tree.fold-below", key_display="Space", show=False),
+        Binding("g", "screen.graft", "Graft", id="tree.graft", show=False),
+        Binding("r", "screen.regenerate", "Reply again", id="tree.regenerate", show=False),
         Binding(
-            "enter", "select", "Continue here", id="tree.continue", tooltip="The leaf moves here"
+            "R",
+            "screen.regenerate_with",
+            "Reply again with another model",
+            id="tree.regenerate-with",
+            show=False,
         ),
-        Binding(
-            "space",
-            "fold",
-            "Fold",
-            id="tree.fold",
-            key_display="Space",
-            tooltip="Hide or show what is below",
-        ),
+        Binding("b", "screen.bookmark", "Bookmark", id="tree.bookmark", show=False),
+        Binding("B", "screen.name_branch", "Name the branch", id="tree.name-branch", show=False),
+        Binding("H", "screen.hide", "Hide", id="tree.hide", show=False),
+        Binding("u", "screen.undo", "Undo", id="tree.undo", show=False),
     ]
 
     def __init__(self, *, id: str | None = None):  # noqa: A002
@@ -78,6 +94,7 @@ class TreeList(RowList):
         self._live: str | None = None
         self._opened: frozenset[str] = frozenset()
         self._marked: tuple[str, ...] = ()
+        self._hits: frozenset[str] = frozenset()
 
     # what is shown
 
@@ -119,19 +136,37 @@ class TreeList(RowList):
             self._strips = {key: kept for key, kept in self._strips.items() if key[0] != row}
             self._refresh_row(row)
 
+    @property
+    def marked_ids(self) -> tuple[str, ...]:
+        """Entries that are marked for a comparison."""
+        return self._marked
+
     def set_marked(self, ids: tuple[str, ...]) -> None:
         """Mark entries for a comparison."""
         self._marked = ids
         self.rebuild()
 
-    def _make_rows(self, view: RowView) -> TreeLines:
+    def set_hits(self, ids: frozenset[str]) -> None:
+        """Mark what was found."""
+        if ids != self._hits:
+            self._hits = ids
+            self.rebuild()
+
+    def _make_rows(self, view: RowView) -> TreeLines | NoRows:
         forest = self._forest
-        assert forest is not None
+        if forest is None:
+            return NoRows()
         folded = [str(key) for key in view.folded]
         behind = [fold for fold in forest.behind if fold.key not in self._opened]
         rows = TreeRows(forest.outline, folded, behind)
         return TreeLines(
-            forest, rows, self._words, glyphs=self._glyphs, live=self._live, marked=self._marked
+            forest,
+            rows,
+            self._words,
+            glyphs=self._glyphs,
+            live=self._live,
+            marked=self._marked,
+            hits=self._hits,
         )
 
     # folds

@@ -1,0 +1,86 @@
+"""Searching a tree: all words of all branches, also of what is folded."""
+
+from __future__ import annotations
+
+from textual import getters, on
+from textual.widgets import Input
+
+from engine.sessions.outline import VIEWS, View
+from tui.screens.tree_actions import TreeActions
+
+__all__ = ["TreeSearch"]
+
+
+class TreeSearch(TreeActions):
+    """The part of the tree screen that finds things."""
+
+    find_line = getters.query_one("#find", Input)
+    view: View = VIEWS[0]
+    hits: tuple[str, ...] = ()
+    _hit = -1
+
+    @property
+    def found(self) -> str:
+        """`3 of 12` while hits are gone through."""
+        return f"{self._hit + 1:,} of {len(self.hits):,}" if self.hits else ""
+
+    def draw(self) -> None:
+        """Bring row 0 up to date."""
+        raise NotImplementedError
+
+    def load(self, *, at: str | None = None) -> None:
+        """Lay the tree out anew, the cursor on an entry."""
+        raise NotImplementedError
+
+    def action_find(self) -> None:
+        self.find_line.add_class("-shown")
+        self.find_line.focus()
+
+    def close_find(self) -> None:
+        self.find_line.remove_class("-shown")
+        self.list.focus()
+
+    def forget_hits(self) -> None:
+        self.hits, self._hit = (), -1
+        self.list.set_hits(frozenset())
+        self.draw()
+
+    @on(Input.Submitted, "#find")
+    def _find(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.close_find()
+        if event.value.strip():
+            self.act(self._search(event.value))
+        else:
+            self.forget_hits()
+
+    async def _search(self, query: str) -> None:
+        """Find entries by their words, in the order of the tree; go to the first from here on."""
+        found = await self.engine.search(self.ref, query)
+        places = self.forest.outline.places if self.forest is not None else {}
+        names = sorted(
+            dict.fromkeys(hit.entry_id for hit in found),
+            key=lambda name: places.get(name, len(places)),
+        )
+        self.hits, self._hit = tuple(names), -1
+        self.list.set_hits(frozenset(names))
+        if not names:
+            self.draw()
+            self.say(f"nothing holds {query}", "Search")
+            return
+        here = places.get(self.current_entry() or "", 0)
+        first = next((i for i, name in enumerate(names) if places.get(name, -1) >= here), 0)
+        self._go_to_hit(first)
+
+    def action_hit(self, step: int) -> None:
+        if self.hits:
+            self._go_to_hit((self._hit + step) % len(self.hits))
+
+    def _go_to_hit(self, number: int) -> None:
+        """Open what hides a hit; where the view leaves it out, show everything."""
+        self._hit = number
+        name = self.hits[number]
+        if not self.list.reveal(name):
+            self.view = "all"
+            self.load(at=name)
+        self.draw()

@@ -1,0 +1,195 @@
+"""The fork dialog: go on from an entry here, send it again with other words, or elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Checkbox, Input, Static, TextArea
+
+from engine.agents.fork import ForkPreview
+from engine.text import safe_line, safe_text
+from tui.cells import count
+from tui.tones import MUTED
+from tui.widgets.dialogs.box import BOX, Choices, Option
+
+__all__ = ["ForkAbout", "ForkChoice", "ForkDialog"]
+
+
+@dataclass(frozen=True, slots=True)
+class ForkAbout:
+    """What a fork is from.
+
+    Attributes:
+        node_id: the entry, untrusted.
+        text: the words of a person's message; None for anything else.
+        reply: whether it is a reply, which can be had again.
+        key: the key that a new session would have, up to its number.
+        preview: what a new session would begin with; None when it cannot be told (`problem`).
+        room: tokens that the model can hold.
+    """
+
+    node_id: str
+    text: str | None
+    reply: bool
+    key: str
+    preview: ForkPreview | None
+    room: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForkChoice:
+    """What the person wants: `continue`, `edit`, `regenerate` or `session`."""
+
+    kind: str
+    label: str
+    text: str
+    summarize: bool
+
+
+class ForkDialog(ModalScreen[ForkChoice | None]):
+    """Asks how to go on from an entry; ends with the choice, None when cancelled.
+
+    Args:
+        about: what the fork is from.
+        kind: the option to begin with.
+    """
+
+    HELP = """\
+    ## Fork
+
+    **continue here** moves the leaf; with the summary ticked, what is left behind is summed up
+    for the model. **edit + resend** puts a new message beside the old one; **regenerate** asks
+    for another reply. **new session** copies the way to this entry into a session of its own.
+
+    Arrows choose, **Tab** goes through the fields, **Enter** does it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="dialog.cancel"),
+        Binding("enter", "accept", "Do it", id="dialog.accept", priority=True),
+        Binding("ctrl+j", "newline", "New line", id="dialog.newline", priority=True),
+    ]
+
+    DEFAULT_CSS = f"""
+    ForkDialog {{ align: center middle; }}
+    ForkDialog > VerticalScroll {{ {BOX} }}
+    ForkDialog .field {{ height: 1; color: $foreground 60%; margin-top: 1; }}
+    ForkDialog .told {{ height: auto; margin-top: 1; color: $foreground 60%; }}
+    ForkDialog Input, ForkDialog Input:focus {{
+        border: none; height: 1; padding: 0 1; background: $panel;
+    }}
+    ForkDialog TextArea, ForkDialog TextArea:focus {{
+        border: none; height: auto; min-height: 1; max-height: 8; padding: 0 1;
+        background: $panel;
+    }}
+    ForkDialog Checkbox, ForkDialog Checkbox:focus {{
+        border: none; padding: 0; margin-top: 1; background: $surface;
+    }}
+    ForkDialog .-off {{ display: none; }}
+    """
+
+    def __init__(self, about: ForkAbout, kind: str = "continue"):
+        super().__init__()
+        self.about = about
+        self._kind = kind
+
+    def _options(self) -> list[Option]:
+        options = [Option("continue", "continue here", "moves the leaf")]
+        if self.about.text is not None:
+            options.append(Option("edit", "edit + resend", "a new message beside this one"))
+        if self.about.reply:
+            options.append(Option("regenerate", "regenerate", "a new reply beside this one"))
+        return [*options, Option("session", "new session", "copy the way here, own key")]
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(can_focus=False) as box:
+            box.border_title = Content(f"Fork from {safe_line(self.about.node_id, limit=40)}")
+            box.border_subtitle = Content("Tab field · Enter do it · Esc cancel")
+            yield Choices(self._options(), id="kind")
+            yield Static(Content(""), classes="told", id="told", markup=False)
+            yield Static(Content("text"), classes="field", id="text-name", markup=False)
+            area = TextArea(self.about.text or "", soft_wrap=True, id="text")
+            area.show_line_numbers = False
+            yield area
+            yield Static(Content("label"), classes="field", id="label-name", markup=False)
+            yield Input(max_length=80, compact=True, id="label")
+            yield Checkbox("leave a summary of the branch that is left", id="summary")
+
+    def on_mount(self) -> None:
+        choices = self.query_one(Choices)
+        kinds = [option.key for option in choices.options]
+        if self._kind in kinds:
+            choices.chosen = kinds.index(self._kind)
+        choices.focus()
+        self._fit(choices.option.key)
+        if self._kind == "edit" and "edit" in kinds:
+            area = self.query_one(TextArea)
+            area.focus()
+            area.move_cursor(area.document.end)
+
+    @on(Choices.Changed)
+    def _changed(self, event: Choices.Changed) -> None:
+        self._fit(event.option.key)
+
+    def _fit(self, kind: str) -> None:
+        """Only the fields that the choice needs."""
+        for name in ("#text", "#text-name"):
+            self.query_one(name).set_class(kind != "edit", "-off")
+        self.query_one("#summary").set_class(kind != "continue", "-off")
+        self.query_one("#told", Static).update(self._told(kind))
+
+    def _told(self, kind: str) -> Content:
+        about = self.about
+        if kind == "session":
+            return self._new_session()
+        told = {
+            "continue": "The conversation goes on after this entry; the other branch stays.",
+            "edit": "Sent as by the one who said it first. The leaf moves when it is sent.",
+            "regenerate": "The same question is answered once more; the first reply stays.",
+        }[kind]
+        if kind == "continue" and about.text is not None:
+            told = "The leaf moves before this message; its words go to the composer."
+        return Content.styled(told, MUTED)
+
+    def _new_session(self) -> Content:
+        about, preview = self.about, self.about.preview
+        rows = [Content.assemble(("key     ", MUTED), safe_line(about.key, limit=200))]
+        if preview is None:
+            rows.append(Content.styled(safe_text(about.problem, limit=400), "$text-warning"))
+            return Content("\n").join(rows)
+        room = f" of {count(about.room)}" if about.room else ""
+        seen = len(preview.window.messages)
+        rows.append(Content.assemble(("copies  ", MUTED), f"{preview.entries:,} entries"))
+        noun = "message" if seen == 1 else "messages"
+        window = f"{seen:,} {noun} · {count(preview.tokens)}{room} tokens"
+        rows.append(Content.assemble(("window  ", MUTED), window))
+        if preview.leaf is not None and preview.leaf != about.node_id:
+            told = f"ends at {safe_line(preview.leaf, limit=40)}: a tool call keeps its result"
+            rows.append(Content.styled(told, MUTED))
+        return Content("\n").join(rows)
+
+    def action_newline(self) -> None:
+        area = self.query_one(TextArea)
+        if area.has_focus:
+            area.insert("\n")
+
+    def action_accept(self) -> None:
+        kind = self.query_one(Choices).option.key
+        text = self.query_one(TextArea).text
+        if kind == "edit" and not text.strip():
+            self.query_one(TextArea).focus()
+            return
+        label = self.query_one("#label", Input).value.strip()
+        summarize = kind == "continue" and self.query_one(Checkbox).value
+        self.dismiss(ForkChoice(kind, label, text, summarize))
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
