@@ -244,8 +244,11 @@ def _recent(parts: Sequence[Part], places: Sequence[int], most: int, cut: Cut) -
     if not fitting or fitting[-1] <= cut.first:
         return cut
     later = cut_at(parts, 0, fitting[-1])
-    if later.turn is not None and later.turn >= cut.first and later.turn > places[0]:
-        return cut_at(parts, 0, later.turn)
+    if parts[fitting[-1]].starts_turn:
+        return Cut(later.first)
+    turn = later.turn
+    if turn is not None and turn in fitting and turn >= cut.first and turn > places[0]:
+        return cut_at(parts, 0, turn)
     return later
 
 
