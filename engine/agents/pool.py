@@ -14,7 +14,7 @@ from engine.agents.order import Order
 from engine.agents.origin import origin_of, shared_memory
 from engine.agents.reply import Answer
 from engine.context.tokens import Calibration
-from engine.errors import Problem, SessionError
+from engine.errors import Problem, SessionError, StoreError
 from engine.models.protocol import Usage
 from engine.routing.mentions import Activation, read_activation
 from engine.sessions.entries import ACTIVATION, MODEL
@@ -29,6 +29,9 @@ __all__ = ["LiveSession", "Running", "SessionPool"]
 
 KEPT_OPEN = 64
 """Transcripts that stay open while nobody uses them; each costs a file descriptor."""
+
+REMEMBERED = 4096
+"""Sessions whose files are remembered, so that they need not be looked up in the index."""
 
 
 @dataclass(slots=True)
@@ -104,8 +107,10 @@ class SessionPool:
     def __init__(self, store: Store):
         self.store = store
         self._open: OrderedDict[str, LiveSession] = OrderedDict()
-        self._stale: set[str] = set()
+        self._known: OrderedDict[str, SessionRecord] = OrderedDict()
+        self._stale: dict[str, SessionRecord] = {}
         self._mutex = threading.RLock()
+        self._making = threading.Lock()
 
     def peek(self, key: str) -> LiveSession | None:
         """The session when it is open; opens nothing."""
@@ -134,9 +139,25 @@ class SessionPool:
             return live
 
     def _load(self, key: str, write: bool) -> LiveSession:
+        opened = self.store.writable if write else self.store.open
+        record = self._known.get(key)
+        if record is not None:
+            # Found before: as long as its file is there, the index need not be asked again.
+            with contextlib.suppress(StoreError):
+                return LiveSession(key, record, opened(record))
+            self._known.pop(key, None)
         record = self.store.resolve(key)
-        transcript = self.store.writable(record) if write else self.store.open(record)
+        transcript = opened(record)
+        if transcript.path != record.path:  # migrated into a file of our own form
+            record = self.store.get(key) or record
+        if record.kind == "session" and record.path == transcript.path:
+            self._remember(key, record)
         return LiveSession(key, record, transcript)
+
+    def _remember(self, key: str, record: SessionRecord) -> None:
+        self._known[key] = record
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
     @contextmanager
     def using(self, key: str, *, write: bool = False) -> Iterator[LiveSession]:
@@ -160,30 +181,46 @@ class SessionPool:
         Raises:
             SessionBusy, StoreError: it cannot be made.
         """
-        if order.session_key not in self._open:
-            origin = origin_of(order.envelope)
-            self.store.create(order.session_key, order.agent_id, origin=origin)
+        key = order.session_key
+        with self._mutex:
+            known = self._known.get(key)
+            if key in self._open or (known is not None and known.path.exists()):
+                return
+        # One at a time: several would only wait for each other at the index's lock.
+        with self._making:
+            record = self.store.create(key, order.agent_id, origin=origin_of(order.envelope))
+        with self._mutex:
+            self._remember(key, record)
 
     def spoil(self, key: str) -> None:
         """Note that the index no longer says what the transcript does."""
         with self._mutex:
-            self._stale.add(key)
+            record = self._known.get(key) or self.store.get(key)
+            if record is not None:
+                self._stale[key] = record
 
     def settle(self) -> None:
         """Bring the index up to date with the sessions that changed. The index is a cache: where
         this fails, the next look finds the same in the transcripts."""
         with self._mutex:
-            stale, self._stale = self._stale, set()
-        for key in stale:
+            stale, self._stale = self._stale, {}
+        agents: dict[str, list[SessionRecord]] = {}
+        for record in stale.values():
+            agents.setdefault(record.agent_id, []).append(record)
+        for agent_id, records in agents.items():
             with contextlib.suppress(SessionError):
-                self.store.note(key)
+                self.store.directory(agent_id).note(records)
 
     def drop(self, key: str) -> None:
-        """Close a session, so that it is read anew next time."""
+        """Close a session, so that it is looked for and read anew next time."""
         with self._mutex:
-            live = self._open.pop(key, None)
-            if live is not None:
-                live.transcript.close()
+            self._known.pop(key, None)
+            self._close(key)
+
+    def _close(self, key: str) -> None:
+        live = self._open.pop(key, None)
+        if live is not None:
+            live.transcript.close()
 
     def close(self) -> None:
         """Close all."""
@@ -199,4 +236,4 @@ class SessionPool:
     def _shrink(self) -> None:
         idle = [key for key, live in self._open.items() if live.users == 0 and not live.running]
         for key in idle[: max(0, len(self._open) - KEPT_OPEN)]:
-            self.drop(key)
+            self._close(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -260,10 +260,46 @@ class Directory:
 
     def find(self, key: str) -> SessionRecord | None:
         """The session of a key, looking at everything; None when its file is not here."""
+        if self._is_nowhere(key):
+            return None
         for record in self.records():
             if record.key == key and record.kind == "session" and record.state != "missing":
                 return record
         return None
+
+    def _is_nowhere(self, key: str) -> bool:
+        """Whether index and file names alone tell that no file is of this key: the index is
+        whole, does not know the key, and knows every transcript."""
+        index = self.index.read()
+        if index is None or any(canonical_key(raw) == key for raw in index):
+            return False
+        named = {name for entry in index.values() for name in _candidates(entry)}
+        for name in self._files():
+            parts = read_name(name)
+            if parts is not None and parts.kind == "session" and name not in named:
+                return False
+        return True
+
+    def note(self, records: Iterable[SessionRecord]) -> None:
+        """Bring index and summaries up to date with the files of some sessions, writing each
+        once. A file that cannot be read any more is passed over.
+
+        Raises:
+            SessionBusy, StoreError: the index cannot be written.
+        """
+        with self.index.locked():
+            summaries = self.index.read_cache()
+            changes = {}
+            for record in records:
+                name = record.path.name
+                try:
+                    summaries[name] = scan(self._disk, record.path, summaries.get(name))
+                except StoreError:
+                    continue
+                fresh = self._record(name, record.key, summaries[name], "session")
+                changes[record.index_key or record.key] = self.entry_for(fresh)
+            self.index.patch(changes)
+            self.index.write_cache(summaries)
 
     def record_of(self, name: str, key: str) -> SessionRecord:
         """The record of one file under a key, from the file alone.
