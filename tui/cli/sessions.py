@@ -45,6 +45,10 @@ ELSEWHERE = {
     "window": "tui.cli.window:window",
     "search": "tui.cli.search:search",
     "export": "tui.cli.export:export",
+    "import": "tui.cli.importing:import_sessions",
+    "fork": "tui.cli.branches:fork",
+    "label": "tui.cli.branches:label",
+    "compact": "tui.cli.branches:compact",
 }
 """Commands of the group with modules of their own."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,15 +56,16 @@ def _document(source: Source, data: bytes) -> Iterator[Settled | Refused]:
         return
     for number, raw in enumerate(conversations, 1):
         name = f"{source.name}, conversation {number}"
-        read = _reader_of(decode_line(bytes(raw)))
+        read = _reader_of(decode_line(bytes(raw)) if isinstance(raw, msgspec.Raw) else raw)
         if read is None:
             yield Refused(name, "it is no conversation of a known form")
             continue
         yield _guarded(name, read)
 
 
-def _elements(data: bytes) -> list[msgspec.Raw] | None:
-    """The conversations of an export, not decoded yet; None for what is no JSON."""
+def _elements(data: bytes) -> list[Any] | None:
+    """The conversations of an export, not decoded yet where that is possible; None for what is
+    no JSON."""
     try:
         raw = msgspec.json.decode(data, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
         if isinstance(raw, list):
@@ -72,15 +73,22 @@ def _elements(data: bytes) -> list[msgspec.Raw] | None:
         listed = raw.get("conversations")
         if listed is not None:
             return msgspec.json.decode(listed, type=list[msgspec.Raw])
+        return [msgspec.Raw(data)]
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # Half a character somewhere in it, perhaps, which JavaScript writes and reads.
+        whole = decode_line(b'{"all":' + data + b"}")
+    found = whole.get("all") if whole is not None else None
+    if isinstance(found, dict):
+        found = found.get("conversations", [found])
+    return found if isinstance(found, list) else None
+
+
+def _reader_of(data: object) -> Callable[[], Settled] | None:
+    if not isinstance(data, dict):
         return None
-    return [msgspec.Raw(data)]
-
-
-def _reader_of(data: Mapping[str, Any] | None) -> Callable[[], Settled] | None:
-    if data is not None and is_chatgpt(data):
+    if is_chatgpt(data):
         return lambda: settle(read_chatgpt(data))
-    if data is not None and is_claude_ai(data):
+    if is_claude_ai(data):
         return lambda: settle(read_claude_ai(data))
     return None
 
