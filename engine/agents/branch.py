@@ -95,7 +95,8 @@ class TreeRoom:
             text = await self._leave(key, node, summary) if summary else ""
 
             def make(tree: Tree) -> Plan:
-                return navigate.continue_at(tree, node, fresh_id, summary=text, label=label)
+                place = navigate.with_results(tree, node)
+                return navigate.continue_at(tree, place, fresh_id, summary=text, label=label)
 
             return replace(await self._change(key, make), summary=text)
 

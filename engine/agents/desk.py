@@ -15,6 +15,10 @@ from engine.events import SessionChanged
 from engine.routing.keys import chat_type
 from engine.routing.mentions import read_activation
 from engine.sessions.entries import ACTIVATION, MODEL
+from engine.sessions.journal import Plan, apply
+from engine.sessions.navigate import move_leaf
+from engine.sessions.transcript import fresh_id
+from engine.sessions.tree import Tree
 
 __all__ = ["OrderDesk", "model_in_force"]
 
@@ -90,9 +94,9 @@ class OrderDesk:
             if live.transcript.tree.leaf is None:
                 return "The context is empty already."
             async with live.transcript.holding(patience):
-                await in_thread(live.transcript.move_leaf, None)
+                await in_thread(apply, live.transcript, _cleared)
         self._kitchen.publish(SessionChanged(session_key))
-        return "The context is empty. What was said stays in the tree; settings stay in force."
+        return "The context is empty. /undo brings it back; settings stay in force."
 
     async def override_model(self, session_key: str, model: str | None) -> str:
         """Set or take away the session's own model."""
@@ -203,8 +207,13 @@ class OrderDesk:
         )
 
     async def stop(self, session_key: str) -> str:
-        stopped = await self._cancel(session_key)
+        room = CompactionRoom(self._kitchen, lambda: self._order.setup)
+        stopped = await self._cancel(session_key) or room.cancel(session_key)
         return "Stopped; what was written is kept." if stopped else "Nothing is running here."
+
+
+def _cleared(tree: Tree) -> Plan:
+    return move_leaf(tree, None, fresh_id, what="clear")
 
 
 def _override(ref: str | None) -> dict[str, object]:

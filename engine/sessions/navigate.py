@@ -30,6 +30,7 @@ __all__ = [
     "question_of",
     "tip_of",
     "whole_exchange",
+    "with_results",
 ]
 
 NewId = Callable[[], str]
@@ -251,6 +252,19 @@ def whole_exchange(tree: Tree, target: str | None) -> str | None:
             return below
         target = tree.anchor(caller.parent_id)
     return target
+
+
+def with_results(tree: Tree, target: str) -> str:
+    """`target`, or below it the last result of the calls that it stands among, where all are
+    there; for going on from a tool call without losing what the tools said.
+
+    Raises:
+        EntryNotFound: there is no such entry.
+    """
+    tree.node(target)
+    caller = _open_caller(tree, target)
+    below = _answered_below(tree, caller, target) if caller is not None else None
+    return below or target
 
 
 def _answered_below(tree: Tree, caller: Node, place: str) -> str | None:

@@ -7,9 +7,15 @@ from typing import Any
 import anyio
 import pytest
 
-from engine import Engine
+from engine import Engine, Envelope, Peer, Sender
 from engine.agents.branch import DEFAULT_SUMMARY
-from engine.errors import BranchlineError, CommandError, EntryNotFound, InputRefused
+from engine.errors import (
+    BranchlineError,
+    CommandError,
+    EntryNotFound,
+    InputRefused,
+    LeakRefused,
+)
 from engine.events import EntryAppended, ReplyDelta, SessionChanged
 from engine.sessions.graft import FORKED
 from engine.sessions.journal import NothingToUndo
@@ -324,5 +330,45 @@ async def test_commands_do_the_same(open_engine: Open) -> None:
         assert "Labelled" in await answer(engine, said("/label here"))
         assert list(tree_of(engine).labels.values()) == ["here"]
         assert ":fork:" in await answer(engine, said("/fork"))
+        leaf = tree_of(engine).leaf
+        await answer(engine, said("/clear"))
+        assert tree_of(engine).leaf is None
+        assert "undo clear" in await answer(engine, said("/undo"))
+        assert tree_of(engine).leaf == leaf
         result = await (await engine.submit(dm("bob", "/undo"))).result()
         assert isinstance(result.error, BranchlineError)
+
+
+async def test_a_graft_of_another_persons_words_reaches_no_model(open_engine: Open) -> None:
+    async with open_engine('{ session: { dmScope: "per-channel-peer" } }') as engine:
+        for who in ("alice", "bob"):
+            await answer(engine, dm(who, f"{who} keeps a secret"))
+        alice, bob = ("agent:main:telegram:dm:alice", "agent:main:telegram:dm:bob")
+        node = node_of(engine, "alice keeps a secret", alice)
+        leaf = tree_of(engine, bob).leaf
+        await engine.branches.graft(bob, node, leaf, subtree=True, from_key=alice)
+        result = await (await engine.submit(dm("bob", "what is it?"))).result()
+        assert isinstance(result.error, LeakRefused)
+        assert "secret" not in result.text
+        await engine.branches.undo(bob)
+        assert "bob" in await answer(engine, dm("bob", "what was said first?"))
+
+
+async def test_a_group_folds_with_all_its_names(open_engine: Open) -> None:
+    key = "agent:main:telegram:group:g1"
+    async with open_engine() as engine:
+        for n in range(8):
+            for who in ("alice", "bob"):
+                text = f"I owe {n}{n} euros to {who}"
+                spoken = Envelope(
+                    "telegram",
+                    text=text,
+                    peer=Peer("group", "g1"),
+                    sender=Sender(who, who.title()),
+                    mentions_agent=True,
+                )
+                await answer(engine, spoken)
+        done = await engine.compaction.compact(key)
+        assert done.outcome == "done"
+        assert "Alice: I owe 00 euros" in done.summary
+        assert "Bob: I owe 00 euros" in done.summary

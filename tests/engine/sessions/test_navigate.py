@@ -22,6 +22,7 @@ from engine.sessions.navigate import (
     question_of,
     tip_of,
     whole_exchange,
+    with_results,
 )
 from engine.sessions.tree import Tree
 from engine.text import safe_line
@@ -258,6 +259,16 @@ def test_no_call_stands_without_its_result() -> None:
     assert whole_exchange(tree, "z") == "z"
     assert whole_exchange(tree, "q") == "q"
     assert whole_exchange(tree, None) is None
+
+
+def test_going_to_a_call_takes_its_results_along_where_they_are() -> None:
+    answered = [entry("q", None), calls("k", "q", "c1"), result("r1", "k", "c1")]
+    tree = grown(answered)
+    assert [with_results(tree, name) for name in ("q", "k", "r1")] == ["q", "r1", "r1"]
+    running = grown([entry("q", None), calls("k", "q", "c1")])
+    assert with_results(running, "k") == "k"
+    with pytest.raises(EntryNotFound):
+        with_results(tree, "nowhere")
 
 
 def test_a_call_that_still_runs_is_left_out() -> None:
