@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.sessions.store import Store
     from engine.sessions.transcript import Transcript
 
-__all__ = ["Hit", "SessionHits", "search_sessions", "search_tree"]
+__all__ = ["Hit", "SessionHits", "raw_lines", "search_sessions", "search_tree"]
 
 AROUND = 60
 """Characters of a snippet on either side of what was found."""
@@ -305,6 +305,17 @@ def _candidates(transcript: Transcript, key: _Key) -> Iterator[tuple[Node, Mappi
         data = decode_line(line, first=offset == 0) if node_ is not None else None
         if node_ is not None and data is not None:
             yield node_, data
+
+
+def raw_lines(transcript: Transcript, holding: bytes) -> Iterator[bytes]:
+    """The lines of a session's file that hold some bytes, as they stand there.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    for _, line in _lines(transcript, _Key(holding)):
+        if holding in line:
+            yield line
 
 
 def _lines(transcript: Transcript, key: _Key) -> Iterator[tuple[int, bytes]]:

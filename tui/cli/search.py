@@ -1,4 +1,4 @@
-"""`branchline sessions search`: words in whole sessions, every branch of them."""
+"""`branchline sessions search` and `find`: sessions by what was said, and by who said it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ import click
 from engine.text import safe_line, safe_text
 from tui.cli.output import bold, print_json, say, tell_problem, warn
 from tui.cli.place import here, json_option, place_options
-from tui.cli.transcripts import complete_key, find, problem_object, state_of, store_of
+from tui.cli.transcripts import (
+    complete_key,
+    find,
+    problem_object,
+    record_object,
+    state_of,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from engine.sessions.records import SessionRecord
     from engine.sessions.search import Hit, SessionHits
 
-__all__ = ["search"]
+__all__ = ["find_sessions", "search"]
 
 _CURRENT = frozenset({"session", "older", "reset", "file"})
 """Kinds that are searched without `--all`; the others repeat what these hold."""
@@ -127,3 +134,29 @@ def _print_session(result: SessionHits) -> None:
 def _one(text: str) -> str:
     """A part of a snippet on one line; unlike safe_line it keeps the blank at either end."""
     return safe_text(text).replace("\n", " ").replace("\t", " ")
+
+
+@click.command("find")
+@place_options
+@json_option
+@click.option("--channel", required=True, help="The channel, as the config names it.")
+@click.option("--user", required=True, metavar="ID", help="The user's id on that channel.")
+@click.option("--agent", "agent_id", help="Only sessions of this agent.")
+def find_sessions(as_json: bool, channel: str, user: str, agent_id: str | None) -> None:
+    """List the sessions that a user of a channel has a part in.
+
+    Sessions that began with them, that their key names (also as the person that identityLinks
+    make of them), and in which they said something.
+    """
+    from engine.agents.people import find_user
+    from tui.cli.sessions import print_records
+
+    place = here()
+    store = store_of(place)
+    found = list(find_user(store, store.list(agent_id), place.config(), channel, user))
+    if as_json:
+        print_json([{**record_object(one.record), "matchedBy": one.how} for one in found])
+    elif found:
+        print_records([one.record for one in found])
+    else:
+        warn("no session of theirs")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.sessions.transcript import Transcript
     from engine.sessions.tree import Node, Tree
 
-__all__ = ["sessions"]
+__all__ = ["print_records", "sessions"]
 
 LABEL = 60
 """Characters of a label or of first words that a list for people shows."""
@@ -43,6 +43,7 @@ PREVIEW = 200
 
 ELSEWHERE = {
     "window": "tui.cli.window:window",
+    "find": "tui.cli.search:find_sessions",
     "search": "tui.cli.search:search",
     "export": "tui.cli.export:export",
     "import": "tui.cli.importing:import_sessions",
@@ -75,22 +76,30 @@ def moment(milliseconds: int) -> str:
 @place_options
 @json_option
 @click.option("--agent", "agent_id", help="Only sessions of this agent.")
-def list_sessions(as_json: bool, agent_id: str | None) -> None:
+@click.option("--tenant", metavar="ID", help="Only sessions of this tenant.")
+def list_sessions(as_json: bool, agent_id: str | None, tenant: str | None) -> None:
     """List all sessions and leftovers, the most recently active first."""
     store = store_of(here())
     records = store.list(agent_id)
+    if tenant is not None:
+        from engine.agents.people import in_tenant
+
+        config = here().config()
+        records = [record for record in records if in_tenant(record, config, tenant)]
     if as_json:
         print_json([record_object(record) for record in records])
         return
     if not records:
-        say(f"no sessions in {store.state_dir}")
+        whose = f" of tenant {safe_line(tenant, limit=60)}" if tenant is not None else ""
+        say(f"no sessions{whose} in {store.state_dir}")
     else:
-        _print_records(records)
+        print_records(records)
     for problem in (*store.problems, *(each for record in records for each in record.problems)):
         tell_problem(problem)
 
 
-def _print_records(records: list[SessionRecord]) -> None:
+def print_records(records: list[SessionRecord]) -> None:
+    """Sessions as a table."""
     rows = [
         (
             record.key,
