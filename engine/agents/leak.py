@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import ref
 
 from engine.agents.pool import SessionPool
 from engine.agents.sharing import Ruling, Sharing, Speaker, Verdict, read_speaker
@@ -151,7 +152,7 @@ class LeakMonitor:
         if there is None:
             return None
         known = self._sessions.get(key)
-        if known is None or known.tree is not there.tree:
+        if known is None or not known.is_of(there.tree):
             known = self._sessions[key] = _Session(there)
         self._sessions.move_to_end(key)
         while len(self._sessions) > SESSIONS:
@@ -248,9 +249,20 @@ class _Session:
     """Who wrote what in one session, found out once per entry."""
 
     def __init__(self, facts: SessionFacts):
-        self.tree = facts.tree
+        # Not held: what is remembered here must not keep closed sessions in memory.
+        self._tree = ref(facts.tree)
         self._owner = read_speaker(facts.origin)
         self._known: dict[str, _Authors] = {}
+
+    @property
+    def tree(self) -> Tree:
+        found = self._tree()
+        assert found is not None, "it is looked at only while the session is open"
+        return found
+
+    def is_of(self, tree: Tree) -> bool:
+        """Whether this was found out of that very tree."""
+        return self._tree() is tree
 
     def reader(self, principal: str, ids: tuple[str, ...]) -> Speaker | None:
         """The person who is answered: whoever goes by this principal and spoke last."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.agents.order import Order
 from engine.agents.origin import origin_of, shared_memory
+from engine.agents.redelivery import Delivery
 from engine.agents.reply import Answer
 from engine.context.tokens import Calibration
 from engine.errors import Problem, SessionError, StoreError
@@ -46,7 +47,7 @@ class Running:
 class LiveSession:
     """An open session: its transcript, the running turn, what was learned of its tokens.
 
-    `deliveries_known`: what it took in lately is in the engine's Deliveries. `compacting`: a
+    `deliveries`: what it took in lately, once somebody asked. `compacting`: a
     summary is being written; cancelling it stops that and nothing else.
     """
 
@@ -55,7 +56,7 @@ class LiveSession:
     transcript: Transcript
     running: Running | None = None
     users: int = 0
-    deliveries_known: bool = False
+    deliveries: set[Delivery] | None = None
     compacting: anyio.CancelScope | None = None
     _told: set[str] = field(default_factory=set)
     _calibrations: dict[str, Calibration] = field(default_factory=dict)

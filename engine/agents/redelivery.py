@@ -1,14 +1,13 @@
 """Messages that a channel delivers a second time are dropped (SPEC §10).
 
-What was taken in lately is kept in memory, for all sessions, bounded. After a restart, and for
-what another process took in, the transcript tells: its entries keep the `messageId` they came
-with.
+A session's transcript tells what it took in, also before a restart and by another process: its
+entries keep the `messageId` they came with. Commands are not in it, and a message may lead to
+another session once the config was changed; so the engine as a whole remembers its latest too.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from engine.agents.origin import envelope_of
 from engine.routing.envelope import Envelope
@@ -16,10 +15,10 @@ from engine.routing.ids import normalize_account_id, token
 from engine.sessions.entries import Entry
 from engine.sessions.tree import Tree
 
-__all__ = ["Deliveries", "Delivery", "delivered_in", "delivery_in", "delivery_of"]
+__all__ = ["Deliveries", "Delivery", "delivered_in", "delivery_of"]
 
-KEPT = 20_000
-"""Messages remembered by an engine."""
+KEPT = 4096
+"""Messages remembered by an engine, over all sessions."""
 
 LOOKED_AT = 200
 """Messages of a transcript looked at when it is opened, the newest."""
@@ -42,7 +41,7 @@ def delivery_of(envelope: Envelope) -> Delivery | None:
     )
 
 
-def delivery_in(entry: Entry) -> Delivery | None:
+def _delivery_in(entry: Entry) -> Delivery | None:
     """The message that an entry keeps, if it came with an id."""
     found = envelope_of(entry.data.get("origin"))
     return delivery_of(found) if found is not None else None
@@ -54,7 +53,7 @@ def delivered_in(tree: Tree) -> set[Delivery]:
     looked = 0
     for node in reversed(list(tree.nodes.values())):
         if node.role == "user":
-            if delivery := delivery_in(tree.entry(node.id)):
+            if delivery := _delivery_in(tree.entry(node.id)):
                 found.add(delivery)
             looked += 1
             if looked == LOOKED_AT:
@@ -76,16 +75,8 @@ class Deliveries:
     def note(self, envelope: Envelope) -> None:
         """Remember a message that was stored or, a command, obeyed."""
         delivery = delivery_of(envelope)
-        if delivery is not None:
-            self._add(delivery)
-
-    def note_all(self, deliveries: Iterable[Delivery | None]) -> None:
-        """Remember messages that a transcript holds; None is passed over."""
-        for delivery in deliveries:
-            if delivery is not None:
-                self._add(delivery)
-
-    def _add(self, delivery: Delivery) -> None:
+        if delivery is None:
+            return
         self._seen[delivery] = None
         self._seen.move_to_end(delivery)
         while len(self._seen) > KEPT:

@@ -14,7 +14,7 @@ from engine.agents.flush import flush_when_due
 from engine.agents.order import Admission, Order, Receipt, TurnResult
 from engine.agents.origin import origin_of
 from engine.agents.pool import LiveSession, Running
-from engine.agents.redelivery import delivered_in, delivery_in
+from engine.agents.redelivery import delivered_in, delivery_of
 from engine.agents.reply import Answer, ask, reply_fields
 from engine.agents.request import Kitchen, Prepared, choose_model, in_thread, limits_of, prepare
 from engine.context.compaction import standstill
@@ -107,12 +107,16 @@ async def _converse(
     patience = order.setup.config.session.lock_timeout_seconds
     async with session.transcript.holding(patience, told=told):
         for entry in await in_thread(session.transcript.refresh):
-            kitchen.deliveries.note_all((delivery_in(entry),))
+            session.deliveries = None
             kitchen.publish(EntryAppended(order.session_key, entry, foreign=True))
         if await _delivered(order, session, kitchen):
             end_duplicate(receipt, kitchen)
             return
-        entry, fresh = await in_thread(_begin, order, session)
+        try:
+            entry, fresh = await in_thread(_begin, order, session)
+        except BranchlineError:
+            session.deliveries = None  # not taken in: it may be delivered again
+            raise
         kitchen.deliveries.note(order.envelope)
         receipt.store(session.transcript.id, entry.id)
         for one in fresh:
@@ -142,11 +146,17 @@ def _begin(order: Order, session: LiveSession) -> tuple[Entry, list[Entry]]:
 
 
 async def _delivered(order: Order, session: LiveSession, kitchen: Kitchen) -> bool:
-    """Whether the channel delivered this message before."""
-    if order.envelope.message_id and not session.deliveries_known:
-        kitchen.deliveries.note_all(await in_thread(delivered_in, session.transcript.tree))
-        session.deliveries_known = True
-    return kitchen.deliveries.seen(order.envelope)
+    """Whether the channel delivered this message before; one that is said again on purpose, at
+    another place of the tree, was not."""
+    delivery = delivery_of(order.envelope)
+    if delivery is None or order.place is not None:
+        return False
+    if session.deliveries is None:
+        session.deliveries = await in_thread(delivered_in, session.transcript.tree)
+    if delivery in session.deliveries or kitchen.deliveries.seen(order.envelope):
+        return True
+    session.deliveries.add(delivery)
+    return False
 
 
 def end_unanswered(receipt: Receipt, kitchen: Kitchen, result: TurnResult) -> None:

@@ -42,6 +42,7 @@ async def watch_sessions(pool: SessionPool, folder: Path, publish: Callable[[Eve
             for entry in entries:
                 publish(EntryAppended(live.key, entry, foreign=True))
             if entries:
+                live.deliveries = None
                 pool.spoil(live.key)
                 publish(SessionChanged(live.key))
         if listed:
