@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from engine.agents.order import Order
@@ -29,11 +30,16 @@ from engine.errors import BranchlineError, Problem
 from engine.events import EntryAppended, Noticed
 from engine.models.protocol import ChatMessage, Text
 from engine.routing.keys import chat_type
+from engine.sessions.tree import Tree
 
 __all__ = ["flush_when_due"]
 
 ANSWER_TOKENS = 600
 """Most tokens of what a flush may write."""
+
+LOOKED_AT = 5000
+"""Messages looked at to see whether others wrote in the operator's session; with more than these
+nothing is noted."""
 
 
 async def flush_when_due(
@@ -45,22 +51,28 @@ async def flush_when_due(
     """
     config = order.setup.config.compaction
     tree = session.transcript.tree
-    if not config.enabled or _mixed(order, prepared):
+    if not config.enabled:
         return
     if not flush_due(tree, tree.leaf, prepared.weight, prepared.budget, config.memory_flush):
+        return
+    if await in_thread(_mixed, order, tree):
         return
     result, file = await _flush(order, kitchen, prepared)
     entry = await in_thread(session.transcript.append, flush_fields(tree, tree.leaf, result, file))
     kitchen.publish(EntryAppended(session.key, entry))
 
 
-def _mixed(order: Order, prepared: Prepared) -> bool:
-    """Whether the operator's own session holds words of others: then nobody's notes are safe."""
+def _mixed(order: Order, tree: Tree) -> bool:
+    """Whether the operator's own session holds words of others, perhaps in a summary only: then
+    nobody's notes are safe."""
     if chat_type(order.session_key) not in ("main", "chat"):
         return False
-    origins = (one.data.get("origin") for one in prepared.window.messages if one.role == "user")
-    people = {principal_of(found).id for one in origins if (found := envelope_of(one))}
-    return bool(people - {order.principal.id})
+    users = (node for node in tree.up(tree.leaf) if node.role == "user")
+    for node in islice(users, LOOKED_AT):
+        spoke = envelope_of(tree.entry(node.id).data.get("origin"))
+        if spoke is not None and principal_of(spoke).id != order.principal.id:
+            return True
+    return next(users, None) is not None
 
 
 async def _flush(order: Order, kitchen: Kitchen, prepared: Prepared) -> tuple[Result, str]:
