@@ -273,7 +273,7 @@ class Session(Value, frozen=True):
     """How long a turn waits for a session that another process holds, in seconds."""
     reset: Reset | None = None
     """When sessions expire. Default: never."""
-    reset_by_type: dict[Literal["dm", "direct", "group", "thread"], Reset] = {}
+    reset_by_type: dict[Literal["dm", "direct", "group", "thread"], Reset] | None = None
     """reset for dm, group, thread."""
     reset_by_channel: dict[str, Reset] = {}
     """reset for a channel."""
