@@ -99,14 +99,15 @@ def check_access(
         dm_policy: pairing (the default), allowlist, open or disabled.
         group_policy: open or disabled; anything else is allowlist.
         allow_from: senders listed for direct messages.
-        group_allow_from: senders listed for groups; with none, `allow_from` counts there too.
+        group_allow_from: senders listed for groups; with none, `allow_from` counts there too. A
+            list of blanks is a list that lets in nobody.
         store_allow_from: senders approved by pairing.
         group_falls_back: False keeps `allow_from` out of groups.
         same: brings an id to the form in which ids are compared.
     """
     direct = _entries(allow_from)
-    listed = _entries(group_allow_from)
-    groups = listed or (direct if group_falls_back else ())
+    listed = tuple(group_allow_from)
+    groups = _entries(listed) if listed or not group_falls_back else direct
     senders = direct if dm_policy == "allowlist" else direct + _entries(store_allow_from)
     if is_group:
         found = _check_group(group_policy, groups, _holds(groups, sender, same))

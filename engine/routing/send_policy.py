@@ -7,6 +7,7 @@ was told for itself wins over all rules (reference: OpenClaw 2026.4.15).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,12 @@ __all__ = ["SendDecision", "SessionFacts", "may_send"]
 Kind = Literal["dm", "group", "channel"]
 
 _ROOMS = ("group", "channel")
+_OLD_KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"[0-9]+(?:-[0-9]+)*@g\.us"), "group"),
+    (re.compile(r"whatsapp:.+@g\.us"), "group"),
+    (re.compile(r"discord:(?:[^:]+:)?guild-[^:]+:channel-[^:]+"), "channel"),
+)
+"""Keys of early versions of the reference, which name no kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +149,7 @@ def _kind(session_key: str) -> Kind | None:
         return "group"
     if "channel" in parts:
         return "channel"
-    return "dm" if "dm" in parts or "direct" in parts else None
+    if "dm" in parts or "direct" in parts:
+        return "dm"
+    key = _without_agent(token(session_key))
+    return next((kind for pattern, kind in _OLD_KINDS if pattern.fullmatch(key)), None)

@@ -80,7 +80,7 @@ def test_the_decision_table(
     def tidy(ids: list[str | int]) -> list[str]:
         return [str(one).strip() for one in ids if str(one).strip()]
 
-    in_groups = tidy(group_allow) or (tidy(allow) if back else [])
+    in_groups = tidy(group_allow) if group_allow or not back else tidy(allow)
     in_dms = tidy(allow) + ([] if dm == "allowlist" else tidy(store))
     if group:
         expected = room == "open" or (
@@ -260,3 +260,11 @@ def test_every_decision_names_its_rule(
         assert found.decision != "pairing"
         assert found == judge(config(channel), envelope, ())
     assert sender_id(envelope) == sender
+
+
+def test_a_list_of_blanks_for_groups_lets_in_nobody() -> None:
+    found = check_access(is_group=True, sender="u1", allow_from=["u1"], group_allow_from=[" "])
+    assert (found.reason_code, found.effective_group_allow_from) == (
+        "group_policy_empty_allowlist",
+        (),
+    )

@@ -115,3 +115,17 @@ def test_the_order_of_rules_never_matters(rules: list[SendRule]) -> None:
     forth, back = SendPolicy(rules=tuple(rules)), SendPolicy(rules=tuple(reversed(rules)))
     for key in ("agent:main:telegram:group:1", "agent:main:slack:dm:1", "agent:main:main"):
         assert may_send(forth, key).allowed == may_send(back, key).allowed
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("agent:main:whatsapp:120-7@g.us", "group"),
+        ("120363@g.us", "group"),
+        ("agent:main:discord:acc:guild-1:channel-2", "channel"),
+        ("discord:guild-1:channel-2", "channel"),
+    ],
+)
+def test_keys_of_early_versions_tell_their_kind(key: str, kind: str) -> None:
+    assert not may_send(policy(("deny", SendMatch(chat_type=kind))), key).allowed
+    assert may_send(policy(("deny", SendMatch(chat_type="dm"))), key).allowed
