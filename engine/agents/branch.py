@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.agents.commands import parse_command
-from engine.agents.fork import Forked, ForkPreview, fork_session, order_of, preview_fork
+from engine.agents.fork import (
+    Forked,
+    ForkPreview,
+    Lineage,
+    fork_session,
+    lineage_of,
+    order_of,
+    preview_fork,
+)
 from engine.agents.intake import check_text, make_order
 from engine.agents.order import Order, Place, Receipt, Setup
 from engine.agents.origin import envelope_of
@@ -293,6 +301,15 @@ class TreeRoom:
         for key in (forked.parent_key, forked.session_key):
             self._kitchen.publish(SessionChanged(key))
         return forked
+
+    async def lineage(self, ref: str) -> Lineage:
+        """Where a session comes from, and the forks that were made of it."""
+
+        def look() -> Lineage:
+            with self._kitchen.pool.using(ref) as live:
+                return lineage_of(live)
+
+        return await in_thread(look)
 
     async def _change(self, session_key: str, make: Make) -> Moved:
         """Make a plan of the tree as it is and write it at once."""

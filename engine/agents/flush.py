@@ -37,7 +37,7 @@ __all__ = ["flush_when_due"]
 ANSWER_TOKENS = 600
 """Most tokens of what a flush may write."""
 
-LOOKED_AT = 5000
+LOOKED_AT = 20_000
 """Messages looked at to see whether others wrote in the operator's session; with more than these
 nothing is noted."""
 

@@ -16,6 +16,8 @@ from engine.agents.fork import order_of
 from engine.agents.order import Order, Setup
 from engine.agents.pool import LiveSession
 from engine.agents.request import Kitchen, in_thread
+from engine.agents.scribe import CompactionFailed
+from engine.errors import BranchlineError, SessionError
 from engine.events import CompactionEnded, EntryAppended, SessionChanged
 from engine.routing.keys import canonical_key
 
@@ -81,10 +83,17 @@ class CompactionRoom:
             SessionBusy: the session is being compacted already.
         """
         key = canonical_key(session_key)
-        with self._kitchen.pool.using(key) as live:
-            shown = await preview(
-                self._order(live), live, self._kitchen, focus=focus, keep_from=keep_from
-            )
+        try:
+            with self._kitchen.pool.using(key) as live:
+                shown = await preview(
+                    self._order(live), live, self._kitchen, focus=focus, keep_from=keep_from
+                )
+        except BranchlineError as error:
+            stopped = isinstance(error, CompactionFailed) and error.stopped
+            outcome = "cancelled" if stopped else "failed"
+            if not isinstance(error, SessionError):
+                self._kitchen.publish(CompactionEnded(key, outcome, None, 0, 0, reason=str(error)))
+            raise
         told = CompactionEnded(
             key, "preview", None, shown.before, shown.after, shown.folded, shown.kept
         )

@@ -19,11 +19,20 @@ from engine.context.window import Window, build_window
 from engine.errors import ModelError, SessionError
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import agent_of, fork_key, main_session_key, split_key
-from engine.sessions.graft import fork_note, plan_fork
+from engine.sessions.graft import FORKED, fork_note, plan_fork
 from engine.sessions.navigate import whole_exchange
 from engine.sessions.transcript import fresh_id
 
-__all__ = ["ForkPreview", "Forked", "fork_session", "order_of", "preview_fork"]
+__all__ = [
+    "ForkNote",
+    "ForkPreview",
+    "Forked",
+    "Lineage",
+    "fork_session",
+    "lineage_of",
+    "order_of",
+    "preview_fork",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,60 @@ class Forked:
     parent_session: str
     leaf: str | None
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForkNote:
+    """A fork as the session that was forked remembers it."""
+
+    session_key: str
+    session_id: str
+    entry_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a session comes from and which forks were made of it, oldest first.
+
+    Attributes:
+        parent_key: "" for a session that is no fork, or whose file does not say.
+        parent_session: path of the transcript it was forked from, "" for none.
+        parent_entry: where the two parted; in both of them an entry of that id.
+    """
+
+    parent_key: str = ""
+    parent_session: str = ""
+    parent_entry: str | None = None
+    forks: tuple[ForkNote, ...] = ()
+
+
+def lineage_of(live: LiveSession) -> Lineage:
+    """Both sides of a session's lineage. Reads files."""
+    header, tree = live.transcript.header, live.transcript.tree
+    found = header.get("lineage")
+    told = found if isinstance(found, dict) else {}
+    session = header.get("parentSession")
+    entry = told.get("parentEntry")
+    return Lineage(
+        str(told.get("parentKey") or ""),
+        session if isinstance(session, str) else "",
+        entry if isinstance(entry, str) else None,
+        tuple(
+            _fork_note(tree.entry(node.id).data.get("data"))
+            for node in tuple(tree.nodes.values())
+            if node.custom_type == FORKED
+        ),
+    )
+
+
+def _fork_note(body: object) -> ForkNote:
+    told = body if isinstance(body, dict) else {}
+    entry = told.get("entryId")
+    return ForkNote(
+        str(told.get("sessionKey") or ""),
+        str(told.get("sessionId") or ""),
+        entry if isinstance(entry, str) else None,
+    )
 
 
 def order_of(live: LiveSession, setup: Setup, now: int) -> Order:

@@ -238,6 +238,11 @@ async def test_a_fork_has_its_own_key_and_both_sides_know(
         parent = tree_of(engine)
         note = parent.entry(parent.ours[FORKED]).data["data"]
         assert (note["sessionKey"], note["entryId"]) == (forked.session_key, node)
+        child = await engine.branches.lineage(forked.session_key)
+        assert (child.parent_key, child.parent_entry) == (MAIN, node)
+        assert child.parent_session == forked.parent_session
+        (known,) = (await engine.branches.lineage(MAIN)).forks
+        assert (known.session_key, known.entry_id) == (forked.session_key, node)
         # Each goes on alone.
         await answer(engine, said("in the fork"), session_key=forked.session_key)
         assert "in the fork" not in path_of(engine)

@@ -333,6 +333,16 @@ async def test_stopping_the_turn_stops_its_compaction_and_stores_that(open_engin
         assert entries_of(engine, "compaction") == []
 
 
+async def test_a_preview_that_comes_to_nothing_is_told_and_not_stored(open_engine: Open) -> None:
+    async with open_engine() as engine, engine.subscribe() as events:
+        await chat(engine, 2)
+        with pytest.raises(CompactionFailed, match="recent enough"):
+            await engine.compaction.preview(MAIN)
+        ended = [event async for event in taken(events) if isinstance(event, CompactionEnded)]
+        assert [event.outcome for event in ended] == ["failed"]
+        assert entries_of(engine, OUTCOME) == []
+
+
 async def test_compaction_off_leaves_the_history_cut(open_engine: Open) -> None:
     config = """{ agents: { defaults: { model: "offline/echo-2k" } },
                   compaction: { enabled: false } }"""
