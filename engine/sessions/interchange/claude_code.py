@@ -73,6 +73,7 @@ class _Reader:
         self.cwd = ""
         self._names: dict[str, str] = {}
         self._titles: dict[str, str] = {}
+        self._summaries: dict[str, str] = {}
         self._passed: Counter[str] = Counter()
         self._before: dict[str, int] = {}
         self._nameless = 0
@@ -84,9 +85,10 @@ class _Reader:
         kind = text_of(line.get("type"))
         self.session = self.session or text_of(line.get("sessionId"))
         self.cwd = self.cwd or text_of(line.get("cwd"))
-        for name in ("summary", "customTitle", "aiTitle"):
-            if name != "summary" or kind == "summary":
-                self._titles[name] = text_of(line.get(name)) or self._titles.get(name, "")
+        for name in ("customTitle", "aiTitle"):
+            self._titles[name] = text_of(line.get(name)) or self._titles.get(name, "")
+        if kind == "summary":
+            self._summaries[text_of(line.get("leafUuid"))] = text_of(line.get("summary"))
         uuid = text_of(line.get("uuid"))
         if not uuid:
             if kind in ("user", "assistant"):
@@ -159,10 +161,12 @@ class _Reader:
         }
 
     def title(self) -> str:
-        return next(
-            (self._titles[name] for name in ("customTitle", "aiTitle", "summary")
-             if self._titles.get(name)), ""
-        )  # fmt: skip
+        """The name a person gave it, else one that was made up, else the newest summary; those
+        of other conversations, which also stand in such files, do not count."""
+        here = {one.id for one in self.said}
+        summaries = [text for leaf, text in self._summaries.items() if leaf in here or not leaf]
+        made = (self._titles.get("customTitle"), self._titles.get("aiTitle"), *summaries[-1:])
+        return next(filter(None, made), "")
 
     def odd(self) -> list[str]:
         passed = [f"{count:,} {kind}" for kind, count in self._passed.most_common()]

@@ -161,7 +161,7 @@ def _native(source: Source, lines: list[Line], odd: list[str]) -> Settled:
     odd += [problem.message for problem in tree.problems]
     stamp = header.get("timestamp")
     created = (parse_iso(stamp) if isinstance(stamp, str) else None) or source.modified
-    name = source.label or source.key
+    name = source.label or (f"{source.key} (imported)" if source.key else "")
     made = Conversation(
         "flat" if flat else "pi",
         str(header["id"]),

@@ -16,6 +16,7 @@ from engine.clock import ManualClock
 from engine.errors import StoreError
 from engine.routing.keys import chat_type
 from engine.sessions.interchange import sources
+from engine.sessions.interchange.export import export_session
 from engine.sessions.interchange.foreign import Conversation, Said, settle
 from engine.sessions.interchange.importing import Imported, Report, import_path
 from engine.sessions.store import Store
@@ -72,6 +73,7 @@ def text(words: str) -> list[dict[str, Any]]:
 
 CLAUDE_CODE = [
     {"type": "summary", "summary": "Fix the login", "leafUuid": "a2"},
+    {"type": "summary", "summary": "Quite another talk", "leafUuid": "elsewhere"},
     {"type": "file-history-snapshot", "messageId": "u1", "snapshot": {}},
     cc("user", "u1", None, "please fix the login"),
     cc("assistant", "a1", "u1", [
@@ -488,3 +490,22 @@ def test_any_links_become_a_sound_tree_that_holds_every_message(links: Any) -> N
 def no_files_left_open(recwarn: pytest.WarningsRecorder) -> Iterator[None]:
     yield
     assert not [one for one in recwarn if issubclass(one.category, ResourceWarning)]
+
+
+def test_what_was_exported_can_be_imported(store: Store, tmp_path: Path) -> None:
+    first = only(bring(store, dump(tmp_path / "sess-1.jsonl", CLAUDE_CODE)))
+    copy = tmp_path / "copy.jsonl"
+    original = store.open(first.key)
+    pieces = export_session(original, "jsonl", leaf=None, branches=True)
+    copy.write_bytes(b"".join(pieces))
+    second = only(bring(store, copy))
+    assert (second.state, second.format, second.title) == ("new", "pi", "Fix the login")
+    tree = opened(store, second).tree
+    assert path_texts(tree) == path_texts(original.tree)
+    assert set(original.tree.nodes) < set(tree.nodes) and tree.problems == []
+
+
+def test_a_title_given_by_hand_comes_before_others(store: Store, tmp_path: Path) -> None:
+    lines = [*CLAUDE_CODE, {"type": "ai-title", "aiTitle": "Guess", "sessionId": "sess-1"},
+             {"type": "custom-title", "customTitle": "Mine", "sessionId": "sess-1"}]  # fmt: skip
+    assert only(bring(store, dump(tmp_path / "x.jsonl", lines))).title == "Mine"
