@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -126,6 +126,8 @@ def test_the_order_of_rules_never_matters(rules: list[SendRule]) -> None:
         ("discord:guild-1:channel-2", "channel"),
     ],
 )
-def test_keys_of_early_versions_tell_their_kind(key: str, kind: str) -> None:
+def test_keys_of_early_versions_tell_their_kind(
+    key: str, kind: Literal["group", "channel"]
+) -> None:
     assert not may_send(policy(("deny", SendMatch(chat_type=kind))), key).allowed
     assert may_send(policy(("deny", SendMatch(chat_type="dm"))), key).allowed
