@@ -158,7 +158,10 @@ def runs_behind(tree: Tree, outline: Outline) -> list[Fold]:
     stretches: dict[int, list[tuple[int, int]]] = {}
     for place in outline.compactions:
         index = outline.segment_at(place)
-        kept = _first_kept(tree, outline, place, outline.segments[index].start)
+        start = outline.segments[index].start
+        if (outline.ids[place] in outline.active) != (outline.ids[start] in outline.active):
+            continue  # the conversation goes on before it: what it folded is in force
+        kept = _first_kept(tree, outline, place, start)
         stretches.setdefault(index, []).append((place, kept))
     return [fold for index in stretches for fold in _runs(outline, index, stretches[index])]
 

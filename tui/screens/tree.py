@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import ClassVar
 
 from textual import getters, on
@@ -15,13 +16,14 @@ from textual.widgets import Input
 
 from engine.engine import Counts, Xray
 from engine.errors import BranchlineError, SessionNotFound
-from engine.events import ConfigChanged, ReplyDelta
+from engine.events import ConfigChanged, ReplyDelta, TurnEnded
 from engine.sessions.outline import VIEWS
 from engine.sessions.rows import Fold
 from engine.sessions.tree import Tree
 from engine.text import safe_line, safe_text
 from tui.bridge import Batch
 from tui.grove import grow
+from tui.later import later
 from tui.naming import agent_name, chat_name, title_of
 from tui.screens.tree_search import TreeSearch
 from tui.widgets.keybar import KeyBar
@@ -91,6 +93,8 @@ class TreeScreen(TreeSearch):
         self.counts = Counts(0, 0, 0)
         self._stale = False
         self._rest: Timer | None = None
+        self._wanted: str | None = None
+        self._to_leaf = False
 
     def compose(self) -> ComposeResult:
         yield TreeBar(id="tree-bar")
@@ -114,6 +118,11 @@ class TreeScreen(TreeSearch):
     def on_unmount(self) -> None:
         self._deaf()
 
+    @property
+    def gone(self) -> bool:
+        """Whether the app is being left: the panes go before workers and events stop."""
+        return len(self.query("TreeList, Preview")) < 2
+
     def open(self, ref: str, *, at: str | None = None) -> None:
         """Show the tree of a session, the cursor on an entry (None: on the leaf)."""
         if ref != self.ref:
@@ -121,14 +130,16 @@ class TreeScreen(TreeSearch):
             self.list.forget()
             self.forget_hits()
             self.preview.show(None, self.home.glyphs)
-        self.load(at=at, fresh=True)
+        self.load(at=at, to_leaf=True)
 
-    def load(self, *, at: str | None = None, fresh: bool = False) -> None:
-        self.run_worker(self._grow(at, fresh), group="grow", exclusive=True)
+    def load(self, *, at: str | None = None, to_leaf: bool = False) -> None:
+        """Lay the tree out anew; a wish for the cursor holds until it is done."""
+        self._wanted = at or self._wanted
+        self._to_leaf = self._to_leaf or to_leaf
+        later(self, self._grow, group="grow")
 
-    async def _grow(self, at: str | None, fresh: bool) -> None:
-        """Read and lay out beside the loop, then show; the cursor follows the leaf if it was
-        there."""
+    async def _grow(self) -> None:
+        """Read and lay out beside the loop, then show."""
         ref, home = self.ref, self.home
         info = self.tracker.infos.get(ref)
         agent = agent_name(self.engine.config, info.agent_id) if info is not None else "assistant"
@@ -140,12 +151,14 @@ class TreeScreen(TreeSearch):
         except BranchlineError as error:
             home.fail(error)
             return
-        if ref != self.ref:
+        if ref != self.ref or self.gone:
             return
-        on_leaf = self._on_leaf()
         self.forest, self.counts = forest, counts
         self.list.show(forest, home.glyphs, self._live_text())
-        target = at or (forest.outline.leaf if fresh or on_leaf else None)
+        target = self._wanted or (forest.outline.leaf if self._to_leaf else None)
+        self._wanted, self._to_leaf = None, False
+        if target == forest.outline.leaf and self.list.go_to(LIVE):
+            target = None  # the leaf is being written
         if target is not None:
             self.list.reveal(target)
         self.draw()
@@ -160,17 +173,22 @@ class TreeScreen(TreeSearch):
         return "".join(turn.text) if turn is not None else None
 
     def _hear(self, batch: Batch) -> None:
-        if not self.query(TreeList):
-            return  # the app is being left
+        if self.gone:
+            return
         own = [event for event in batch if getattr(event, "session_key", None) == self.ref]
         changed = any(not isinstance(event, ReplyDelta) for event in own)
         if self.app.current_mode != "tree":
             self._stale = self._stale or changed
             return
+        follow = self.following or self._on_leaf()
         if own:
             self.list.show_live(self._live_text())
+            if follow:
+                self.list.go_to(LIVE)
+        if any(isinstance(event, TurnEnded) for event in own):
+            self.following = False
         if changed or any(isinstance(event, ConfigChanged) for event in batch):
-            self.load()
+            self.load(to_leaf=follow)
 
     def on_screen_resume(self) -> None:
         """The tree of the session that is open now."""
@@ -216,7 +234,7 @@ class TreeScreen(TreeSearch):
 
     def _look(self) -> None:
         if self.preview.display:
-            self.run_worker(self._preview(), group="preview", exclusive=True)
+            later(self, self._preview, group="preview")
 
     def current_entry(self) -> str | None:
         """The entry that the cursor stands for: its own, the head of a fold, the leaf."""
@@ -246,7 +264,8 @@ class TreeScreen(TreeSearch):
         except BranchlineError as error:
             self.home.fail(error)
             return
-        self.preview.show(shown, self.home.glyphs)
+        if not self.gone:
+            self.preview.show(shown, self.home.glyphs)
 
     # going about
 
@@ -286,7 +305,7 @@ class TreeScreen(TreeSearch):
             self.notify(safe_line(name), title="Id copied", markup=False, timeout=3)
 
     def action_pager(self) -> None:
-        self.run_worker(self._page(), group="pager", exclusive=True)
+        later(self, self._page, group="pager")
 
     async def _page(self) -> None:
         from tui.widgets.external import page
@@ -331,7 +350,7 @@ class TreeScreen(TreeSearch):
     def action_xray(self) -> None:
         name = self.current_entry()
         if name is not None:
-            self.act(self._xray(name))
+            self.act(partial(self._xray, name))
 
     async def _xray(self, name: str) -> None:
         from tui.widgets.dialogs.xray import XrayDialog

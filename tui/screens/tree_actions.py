@@ -6,17 +6,19 @@ undone, and nothing is changed before the person has seen what it does.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from textual import getters
 from textual.screen import Screen
 
 from engine.agents.branch import DEFAULT_SUMMARY, Moved
 from engine.errors import BranchlineError
-from engine.sessions.navigate import question_of
+from engine.sessions.navigate import Hidden, question_of
 from engine.text import safe_line
 from tui.cells import count
+from tui.later import later
 from tui.naming import is_stored
 from tui.screens.sessions import SessionsScreen
 from tui.widgets.dialogs.ask import Ask
@@ -40,6 +42,8 @@ class TreeActions(Screen[None]):
     ref: str
     forest: Forest | None
     _grafting: tuple[str, str] | None = None
+    following = False
+    """Whether the cursor goes with the leaf until the turn that was asked for has ended."""
 
     @property
     def home(self) -> BranchlineApp:
@@ -56,15 +60,19 @@ class TreeActions(Screen[None]):
         """Bring the line under the list up to date."""
         raise NotImplementedError
 
+    def load(self, *, at: str | None = None, to_leaf: bool = False) -> None:
+        """Lay the tree out anew, the cursor on an entry or the leaf (else it stays)."""
+        raise NotImplementedError
+
     # doing things
 
-    def act(self, work: Coroutine[Any, Any, None]) -> None:
+    def act(self, work: Callable[[], Awaitable[None]]) -> None:
         """Carry something out; an error of the engine is told."""
-        self.run_worker(self._guarded(work), group="act")
+        later(self, partial(self._guarded, work), group="act", exclusive=False)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except BranchlineError as error:
             self.home.fail(error)
 
@@ -96,7 +104,7 @@ class TreeActions(Screen[None]):
     def on_row_list_selected(self) -> None:
         name = self._target()
         if name is not None:
-            self.act(self._continue(name))
+            self.act(partial(self._continue, name))
 
     async def _continue(self, name: str, summary: str = "", label: str | None = None) -> None:
         moved = await self.engine.branches.move(self.ref, name, summary=summary, label=label)
@@ -112,12 +120,12 @@ class TreeActions(Screen[None]):
         if asked is None:
             self.say("nobody said anything before this", "Nothing to edit")
         else:
-            self.act(self._fork(asked.id, "edit"))
+            self.act(partial(self._fork, asked.id, "edit"))
 
     def action_fork(self) -> None:
         name = self.current_entry()
         if name is not None:
-            self.act(self._fork(name, "continue"))
+            self.act(partial(self._fork, name, "continue"))
 
     async def _fork(self, name: str, kind: str) -> None:
         from tui.widgets.dialogs.fork import ForkDialog
@@ -137,6 +145,7 @@ class TreeActions(Screen[None]):
             summary = DEFAULT_SUMMARY if choice.summarize else ""
             await self._continue(name, summary, choice.label or None)
             return
+        self.following = True
         if choice.kind == "edit":
             receipt = await branches.edit(self.ref, name, choice.text)
         else:
@@ -171,9 +180,10 @@ class TreeActions(Screen[None]):
     def action_regenerate(self) -> None:
         name = self._target()
         if name is not None:
-            self.act(self._regenerate(name))
+            self.act(partial(self._regenerate, name))
 
     async def _regenerate(self, name: str, model: str | None = None) -> None:
+        self.following = True
         receipt = await self.engine.branches.regenerate(self.ref, name, model=model)
         await receipt.stored()
 
@@ -184,7 +194,7 @@ class TreeActions(Screen[None]):
             return
 
         def ask(ref: str) -> None:
-            self.act(self._regenerate(name, ref))
+            self.act(partial(self._regenerate, name, ref))
 
         models = [
             (safe_line(info.ref), lambda ref=info.ref: ask(ref), f"{count(info.context_window)}")
@@ -198,7 +208,7 @@ class TreeActions(Screen[None]):
     def action_label(self) -> None:
         name, forest = self._target(), self.forest
         if name is not None and forest is not None:
-            self.act(self._label(name, forest.tree.labels.get(name, "")))
+            self.act(partial(self._label, name, forest.tree.labels.get(name, "")))
 
     async def _label(self, name: str, former: str) -> None:
         text = await self._ask("Label", "An empty label takes it away.", former)
@@ -208,7 +218,7 @@ class TreeActions(Screen[None]):
     def action_name_branch(self) -> None:
         name, forest = self._target(), self.forest
         if name is not None and forest is not None:
-            self.act(self._name_branch(name, forest.branch_names.get(name, "")))
+            self.act(partial(self._name_branch, name, forest.branch_names.get(name, "")))
 
     async def _name_branch(self, name: str, former: str) -> None:
         text = await self._ask("Name this branch", "An empty name takes it away.", former)
@@ -225,23 +235,28 @@ class TreeActions(Screen[None]):
         name, forest = self._target(), self.forest
         if name is not None and forest is not None:
             on = name not in forest.marks.bookmarks
-            self.act(self._marked(self.engine.branches.bookmark(self.ref, name, on)))
+            self.act(partial(self._bookmark, name, on))
+
+    async def _bookmark(self, name: str, on: bool) -> None:
+        self._told(await self.engine.branches.bookmark(self.ref, name, on))
 
     def action_hide(self) -> None:
         """Leave an entry and what is below it out of the tree, or show it again."""
         name, forest = self._target(), self.forest
         if name is not None and forest is not None:
-            how = None if name in forest.marks.hidden else "hide"
-            self.act(self._marked(self.engine.branches.hide(self.ref, name, how)))  # type: ignore[arg-type]
+            self.act(partial(self._hide, name, None if name in forest.marks.hidden else "hide"))
 
-    async def _marked(self, work: Coroutine[Any, Any, Moved]) -> None:
-        self._told(await work)
+    async def _hide(self, name: str, how: Hidden | None) -> None:
+        self._told(await self.engine.branches.hide(self.ref, name, how))
 
     def action_undo(self) -> None:
-        self.act(self._undo())
+        self.act(self._undo)
 
     async def _undo(self) -> None:
+        before = self.forest.tree.leaf if self.forest is not None else None
         moved = await self.engine.branches.undo(self.ref)
+        if moved.leaf != before:
+            self.load(to_leaf=True)
         self.say("everything that was said stays in the tree", moved.what.capitalize())
 
     # compact, compare, graft
@@ -253,7 +268,7 @@ class TreeActions(Screen[None]):
         if name not in forest.outline.active:
             self.say("it is not on the way to the leaf; continue here first (Enter)", "Compact")
         else:
-            self.act(self._compact(name))
+            self.act(partial(self._compact, name))
 
     async def _compact(self, name: str) -> None:
         from tui.widgets.dialogs.compaction import CompactionDialog
@@ -262,6 +277,7 @@ class TreeActions(Screen[None]):
         if result is not None:
             tokens = f"{count(result.before)} → {count(result.after)}"
             self.say(f"{tokens} · {result.folded:,} folded · {_UNDO}", "Compacted")
+            self.load(at=result.entry_id)
 
     def action_mark(self) -> None:
         """Mark an entry; with the second one, compare the branches that end there."""
@@ -275,7 +291,7 @@ class TreeActions(Screen[None]):
             self.list.set_marked((name,))
         else:
             self.list.set_marked((*marked, name))
-            self.act(self._compare(marked[0], name))
+            self.act(partial(self._compare, marked[0], name))
         self.hint()
 
     async def _compare(self, left: str, right: str) -> None:
@@ -296,7 +312,7 @@ class TreeActions(Screen[None]):
         if self._grafting is None:
             self._grafting = (self.ref, name)
         elif self._target() is not None:
-            self.act(self._graft(*self._grafting, name))
+            self.act(partial(self._graft, *self._grafting, name))
         self.hint()
 
     def stop_grafting(self) -> bool:

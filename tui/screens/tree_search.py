@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual import getters, on
 from textual.widgets import Input
 
@@ -28,10 +30,6 @@ class TreeSearch(TreeActions):
         """Bring row 0 up to date."""
         raise NotImplementedError
 
-    def load(self, *, at: str | None = None) -> None:
-        """Lay the tree out anew, the cursor on an entry."""
-        raise NotImplementedError
-
     def action_find(self) -> None:
         self.find_line.add_class("-shown")
         self.find_line.focus()
@@ -50,7 +48,7 @@ class TreeSearch(TreeActions):
         event.stop()
         self.close_find()
         if event.value.strip():
-            self.act(self._search(event.value))
+            self.act(partial(self._search, event.value))
         else:
             self.forget_hits()
 

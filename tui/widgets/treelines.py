@@ -183,7 +183,7 @@ class TreeLines:
         line: list[Span] = [
             (f"  {self._signs(outline.gutter(place, self._levels(width)))}", "line"),
             (f"{self._signs(sign)} ", tone),
-            (self._time(row, width), "match" if name in self._hits else "dim"),
+            *_when(self._time(row, width), "match" if name in self._hits else "dim"),
         ]
         marks = self._marks(name, place)
         used = _cells(line) + _cells(marks) + (1 if marks else 0)
@@ -206,7 +206,9 @@ class TreeLines:
             told += [(f"{self._signs(numbers)}  ", plain)] if numbers else []
             return _cut(told, row.text, "dim", room, self._glyphs)
         tones = {"person": "person", "assistant": "agent"}
-        name = fit(row.speaker, self.forest.names, ellipsis=self._glyphs.ellipsis)
+        name = row.speaker
+        if row.kind in tones or cell_len(name) < self.forest.names:
+            name = fit(name, self.forest.names, ellipsis=self._glyphs.ellipsis)
         tone = tones.get(row.kind, "dim") if active else "off"
         told = [(f"{name}  ", tone)]
         if row.broken:
@@ -230,7 +232,7 @@ class TreeLines:
         if name == forest.outline.leaf:
             if self.live is None:
                 marks.append((f"{self._signs('◀')} leaf ", "leaf"))
-        elif forest.outline.is_tip(place):
+        elif forest.outline.is_tip(place) and self.row(name).kind != "bookkeeping":
             marks.append((f"{self._signs('◁')} tip ", "dim"))
         return marks
 
@@ -275,6 +277,11 @@ def local_time(milliseconds: int | None, form: str) -> str:
         return datetime.fromtimestamp(milliseconds / 1000).strftime(form)
     except (OverflowError, OSError, ValueError):
         return ""
+
+
+def _when(time: str, tone: str) -> list[Span]:
+    words = time.rstrip()
+    return [(words, tone), (" " * (len(time) - len(words)), "")]
 
 
 def _cells(line: Sequence[Span]) -> int:

@@ -186,6 +186,11 @@ def test_a_compaction_that_keeps_all_or_little_folds_nothing() -> None:
     assert folded(lost, behind=True) == ["a", "b", "6 of K", "K"]
 
 
+def test_a_compaction_that_was_undone_folds_nothing() -> None:
+    lines = [*compacted("abcdefgh", "g", "K"), leaf_at("h")]
+    assert len(folded(Tree.from_entries(lines), behind=True)) == 9
+
+
 def test_a_hidden_entry_is_found_under_its_fold() -> None:
     tree = Tree.from_entries([*compacted("abcdefgh", "g", "K"), *chain("ij", "K")])
     outline = lay_out(tree)

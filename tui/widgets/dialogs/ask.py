@@ -25,6 +25,7 @@ class Ask(ModalScreen[str | None]):
         title: in the dialog's border.
         hint: one line under the field, saying what will happen.
         check: judges the text while it is typed.
+        value: what stands in the field at the start.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,18 +45,21 @@ class Ask(ModalScreen[str | None]):
     Ask Static.-wrong { color: $text-error; }
     """
 
-    def __init__(self, title: str, *, hint: str, check: Check, placeholder: str = ""):
+    def __init__(
+        self, title: str, *, hint: str, check: Check, placeholder: str = "", value: str = ""
+    ):
         super().__init__()
         self._title = title
         self._hint = hint
         self._check = check
         self._placeholder = placeholder
+        self._value = value
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Content(self._title)
             box.border_subtitle = Content("Enter accept · Esc cancel")
-            yield Input(placeholder=self._placeholder, max_length=80)
+            yield Input(self._value, placeholder=self._placeholder, max_length=80)
             yield Static(Content(self._hint), markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from tui.cells import fit
 from tui.tones import MUTED
 
-__all__ = ["BOX", "Choices", "Option", "Pick"]
+__all__ = ["BOX", "Choices", "Option", "Pick", "Tick"]
 
 BOX = """
     width: 76; max-width: 96%; height: auto; max-height: 94%; padding: 1 2;
@@ -94,6 +94,41 @@ class Choices(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         if 0 <= event.y < len(self.options):
             self.chosen = event.y
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+
+class Tick(Widget, can_focus=True):
+    """Something that is wanted or not: `[x] …`; Space or a click changes it."""
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "tick", "Tick", id="choice.tick", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    Tick { height: 1; width: 1fr; }
+    """
+
+    value: reactive[bool] = reactive(False)
+
+    def __init__(self, told: str, *, id: str | None = None):  # noqa: A002
+        super().__init__(id=id)
+        self._told = told
+
+    def render(self) -> Content:
+        style = "$primary bold" if self.has_focus else ""
+        return Content.assemble((f"[{'x' if self.value else ' '}] ", style), (self._told, style))
+
+    def action_tick(self) -> None:
+        self.value = not self.value
+
+    def on_click(self) -> None:
+        self.action_tick()
 
     def on_focus(self) -> None:
         self.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -19,6 +20,7 @@ from engine.events import CompactionProgress, CompactionStarted
 from engine.text import safe_line, safe_text
 from tui.bridge import Batch
 from tui.cells import count
+from tui.later import later
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX
 
@@ -89,6 +91,7 @@ class CompactionDialog(ModalScreen[CompactionResult | None]):
         border: none; height: auto; min-height: 3; max-height: 14; padding: 0 1;
         background: $panel; margin: 1 0;
     }}
+    CompactionDialog .-off {{ display: none; }}
     """
 
     state: var[str] = var("writing")
@@ -128,6 +131,7 @@ class CompactionDialog(ModalScreen[CompactionResult | None]):
             "editing": "Esc done editing",
             "failed": "^R try again · Esc close",
         }
+        self.query_one(TextArea).set_class(state == "failed", "-off")
         box = self.query(VerticalScroll).first()
         box.border_subtitle = Content(told.get(state, ""))
 
@@ -135,7 +139,7 @@ class CompactionDialog(ModalScreen[CompactionResult | None]):
 
     def action_again(self) -> None:
         self.state = "writing"
-        self.run_worker(self._write(), group="summary", exclusive=True)
+        later(self, self._write, group="summary")
 
     async def _write(self) -> None:
         try:
@@ -144,6 +148,7 @@ class CompactionDialog(ModalScreen[CompactionResult | None]):
             self.state = "failed"
             told = Content.styled(safe_text(str(error), limit=1000), "$text-warning")
             self.query_one("#head", Static).update(told)
+            self.query_one("#loss", Static).update(Content(""))
             return
         self._preview = shown
         self.state = "shown"
@@ -188,13 +193,14 @@ class CompactionDialog(ModalScreen[CompactionResult | None]):
         if self.state == "shown":
             area = self.query_one(TextArea)
             area.read_only = False
+            area.move_cursor(area.document.end)
             area.focus()
             self.state = "editing"
 
     def action_accept(self) -> None:
         if self.state == "shown" and self._preview is not None:
             self.state = "keeping"
-            self.run_worker(self._keep(self._preview), group="summary", exclusive=True)
+            later(self, partial(self._keep, self._preview), group="summary")
 
     async def _keep(self, shown: CompactionPreview) -> None:
         text = self.query_one(TextArea).text

@@ -19,6 +19,7 @@ from engine.sessions.entries import Entry
 from engine.sessions.rows import words_of
 from engine.text import safe_line, safe_text
 from tui.cells import fit
+from tui.later import later
 from tui.tones import MUTED, MUTED_BOLD
 
 __all__ = ["DiffDialog", "diff_lines", "marked"]
@@ -134,7 +135,7 @@ class DiffDialog(ModalScreen[None]):
             yield Static(markup=False)
 
     def on_resize(self) -> None:
-        self.run_worker(self._draw(), group="draw", exclusive=True)
+        later(self, self._draw, group="draw")
 
     async def _draw(self) -> None:
         width = self.query_one(VerticalScroll).scrollable_content_region.width

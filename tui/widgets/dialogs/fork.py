@@ -11,13 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Checkbox, Input, Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from engine.agents.fork import ForkPreview
 from engine.text import safe_line, safe_text
 from tui.cells import count
 from tui.tones import MUTED
-from tui.widgets.dialogs.box import BOX, Choices, Option
+from tui.widgets.dialogs.box import BOX, Choices, Option, Tick
 
 __all__ = ["ForkAbout", "ForkChoice", "ForkDialog"]
 
@@ -90,9 +90,7 @@ class ForkDialog(ModalScreen[ForkChoice | None]):
         border: none; height: auto; min-height: 1; max-height: 8; padding: 0 1;
         background: $panel;
     }}
-    ForkDialog Checkbox, ForkDialog Checkbox:focus {{
-        border: none; padding: 0; margin-top: 1; background: $surface;
-    }}
+    ForkDialog Tick {{ margin-top: 1; }}
     ForkDialog .-off {{ display: none; }}
     """
 
@@ -121,7 +119,7 @@ class ForkDialog(ModalScreen[ForkChoice | None]):
             yield area
             yield Static(Content("label"), classes="field", id="label-name", markup=False)
             yield Input(max_length=80, compact=True, id="label")
-            yield Checkbox("leave a summary of the branch that is left", id="summary")
+            yield Tick("leave a summary of the branch that is left   Space", id="summary")
 
     def on_mount(self) -> None:
         choices = self.query_one(Choices)
@@ -188,7 +186,7 @@ class ForkDialog(ModalScreen[ForkChoice | None]):
             self.query_one(TextArea).focus()
             return
         label = self.query_one("#label", Input).value.strip()
-        summarize = kind == "continue" and self.query_one(Checkbox).value
+        summarize = kind == "continue" and self.query_one(Tick).value
         self.dismiss(ForkChoice(kind, label, text, summarize))
 
     def action_cancel(self) -> None:

@@ -24,6 +24,7 @@ from engine.sessions.tree import Tree
 from engine.text import safe_line, safe_text
 from tui.cells import count, fit
 from tui.glyphs import Glyphs
+from tui.later import later
 from tui.tones import MUTED
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowSource, RowView, Span
@@ -205,7 +206,7 @@ class XrayDialog(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         self.query_one(RowList).focus()
-        self.run_worker(self._fill(), group="fill", exclusive=True)
+        later(self, self._fill, group="fill")
 
     async def _fill(self) -> None:
         decisions = await asyncio.to_thread(tuple, self._xray.window.decisions)
@@ -238,7 +239,7 @@ class XrayDialog(ModalScreen[str | None]):
             self.dismiss(event.key)
 
     def action_body(self) -> None:
-        self.run_worker(self._show_body(), group="fill", exclusive=True)
+        later(self, self._show_body, group="fill")
 
     async def _show_body(self) -> None:
         if self.request:
