@@ -199,7 +199,8 @@ async def accept(
     What was said on the same branch since then stays as it is, behind what is kept.
 
     Raises:
-        CompactionFailed: the conversation went elsewhere or was compacted meanwhile.
+        CompactionFailed: the conversation went elsewhere or was compacted meanwhile, or the
+            edited summary is empty or too long to gain anything.
         SessionBusy, StoreError: it could not be written; nothing changed.
     """
     text = (summary if summary is not None else shown.summary).strip()
@@ -211,6 +212,13 @@ async def accept(
         size = [estimate_message({"role": "user", "content": one}) for one in (text, shown.summary)]
         after = max(1, after + size[0] - size[1])
         lacking = await in_thread(loss, shown.fold.gone, text)
+        if after >= shown.before:
+            raise CompactionFailed(
+                f"this summary weighs as much as what it replaces ({shown.before:,} → {after:,} "
+                "tokens)",
+                gainless=True,
+                remedy="Make it shorter",
+            )
     fields = compaction_fields(
         shown.fold,
         text,

@@ -152,9 +152,15 @@ async def test_a_preview_writes_nothing_and_can_be_edited(open_engine: Open) -> 
         assert "order #1000" in shown.summary
         assert shown.after < shown.before
         assert shown.loss.count == 0
+        for useless in ("  ", "far too long " * 500):
+            with pytest.raises(CompactionFailed):
+                await engine.compaction.accept(shown, useless)
+        assert tree_of(engine).nodes.keys() == before
         done = await engine.compaction.accept(shown, "Bob ordered things.")
         assert done.missing is not None
         assert "#1000" in done.missing.ids
+        weighed = (await engine.view(MAIN)).tokens
+        assert weighed == pytest.approx(done.after, rel=0.25)
         assert done.after < shown.after
         (fold,) = entries_of(engine, "compaction")
         assert (fold["summary"], fold["edited"]) == ("Bob ordered things.", True)
@@ -426,3 +432,24 @@ async def test_a_stored_compaction_is_plain_v3_for_other_readers(
         path_ids.append(last)
         last = by_id[last]["parentId"]
     assert done.entry_id in path_ids
+
+
+async def test_every_session_of_a_real_state_dir_can_be_compacted(
+    open_engine: Open, sample_state: Path
+) -> None:
+    async with open_engine(state_dir=sample_state) as engine:
+        await answer(engine, said("/model offline/echo"))
+        outcomes = []
+        for info in await engine.sessions():
+            if info.kind != "session":
+                continue
+            await engine.set_override(info.key, "offline/echo")
+            path = engine._pool.store.resolve(info.key).path
+            before = path.read_bytes()
+            done = await engine.compaction.compact(info.key)
+            outcomes.append(done.outcome)
+            assert path.read_bytes().startswith(before)
+            assert done.outcome == "failed" or done.after < done.before
+            assert (await engine.window(info.key)).problems == ()
+        assert "done" in outcomes
+        assert "cancelled" not in outcomes
