@@ -205,13 +205,9 @@ class Engine:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the config and the indexes."""
-        return (
-            *self.setup.snapshot.problems,
-            *self.setup.router.problems,
-            *self.setup.mentions.problems,
-            *self.setup.permissions.problems,
-            *self._pool.store.problems,
-        )
+        setup = self.setup
+        rooms = (setup.snapshot, setup.router, setup.mentions, setup.permissions, self._pool.store)
+        return tuple(dict.fromkeys(problem for room in rooms for problem in room.problems))
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Hear every event from now on, in order."""

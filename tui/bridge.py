@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from engine.errors import BranchlineError, Problem
 from engine.events import Event, ReplyDelta
 from tui.tracker import Tracker
 
@@ -77,8 +78,9 @@ def _joined(deltas: list[ReplyDelta]) -> ReplyDelta:
 class Bridge:
     """Hears the engine for as long as the app runs, keeps the tracker, tells the screens.
 
-    Its three coroutines are workers of the app: `hear` collects, `tell` hands on, `list_sessions`
-    reads the list again when it changed. An error in a listener ends the app, as any other.
+    A list that cannot be read leaves the one before and is told as a notice. Its three coroutines
+    are workers of the app: `hear` collects, `tell` hands on, `list_sessions` reads the list again
+    when it changed. An error in a listener ends the app, as any other.
     """
 
     def __init__(self, engine: Engine):
@@ -88,6 +90,7 @@ class Bridge:
         self._listeners: list[Listener] = []
         self._news = asyncio.Event()
         self._stale = asyncio.Event()
+        self._told: Problem | None = None
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Hear every batch from now on; returns what ends it."""
@@ -96,7 +99,16 @@ class Bridge:
 
     async def load(self) -> None:
         """Read the engine's list of sessions."""
-        self.tracker.load(await self._engine.sessions())
+        try:
+            infos = await self._engine.sessions()
+        except BranchlineError as error:
+            problem = Problem(str(error))
+            if problem != self._told:
+                self._engine.notice(problem)
+            self._told = problem
+            return
+        self._told = None
+        self.tracker.load(infos)
 
     async def hear(self) -> None:
         """Collect events until cancelled."""

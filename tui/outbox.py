@@ -9,7 +9,7 @@ from engine.agents.order import Receipt
 from engine.errors import BranchlineError
 from engine.text import safe_line, safe_text
 from tui.chat import Chat
-from tui.widgets.composer import Composer
+from tui.widgets.composer import Composer, without
 
 __all__ = ["PATIENCE", "Outbox"]
 
@@ -100,20 +100,31 @@ class Outbox:
         return True
 
     async def _taken(self, ref: str, text: str, already: bool) -> None:
+        """Take a text out of where it was written, wherever that stands by now."""
         if already:
             return
         if ref == self.ref:
-            await self._composer.accepted()
-        elif self._drafts.get(ref) == text:
+            await self._composer.accepted(text)
+            return
+        draft = self._drafts.get(ref, "")
+        if draft.startswith(text):
             del self._drafts[ref]
+            if rest := without(text, draft):
+                self._drafts[ref] = rest
+        await self._composer.remember(text)
 
     def _bring_back(self, ref: str, text: str, taken: bool) -> None:
-        if not taken:
-            self._composer.refused()
-        elif ref == self.ref:
+        """Put a text that was not stored back where it was written, unless it still stands there
+        (then `taken` is False)."""
+        if ref == self.ref and not taken:
+            self._composer.refused(text)
+            return
+        if ref == self.ref:
             self._composer.set_draft(_both(text, self._composer.draft))
-        else:
-            self._drafts[ref] = _both(text, self._drafts.get(ref, ""))
+            return
+        draft = self._drafts.get(ref, "")
+        if taken or not draft.startswith(text):
+            self._drafts[ref] = _both(text, draft)
 
     async def _answer_of_command(self, receipt: Receipt, ref: str) -> None:
         """What a slash command had to say stands in the conversation and is stored nowhere."""

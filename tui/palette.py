@@ -132,7 +132,7 @@ def pick_model(app: BranchlineApp, key: str) -> None:
 
 
 def _override(app: BranchlineApp, key: str, ref: str | None) -> None:
-    app.run_worker(_set_model(app, key, ref), group="model", exclusive=True)
+    app.run_worker(partial(_set_model, app, key, ref), group="model", exclusive=True)
 
 
 async def _set_model(app: BranchlineApp, key: str, ref: str | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from engine.disk import Disk
 from engine.engine import Engine
 from engine.routing.envelope import Envelope, Peer, Sender
 from tests.tui.shown import lines, text
@@ -19,10 +20,10 @@ WIDE, SMALL, TINY = (120, 40), (80, 24), (50, 15)
 
 @asynccontextmanager
 async def running(
-    state_dir: Path, size: tuple[int, int] = WIDE
+    state_dir: Path, size: tuple[int, int] = WIDE, disk: Disk | None = None
 ) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
     """The app on an open engine, with its first session shown."""
-    async with Engine.open(state_dir, environ={}) as engine:
+    async with Engine.open(state_dir, environ={}, disk=disk) as engine:
         app = BranchlineApp(engine)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: screen(app).chat.ref != "" and app.is_running)

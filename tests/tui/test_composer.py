@@ -154,11 +154,11 @@ async def test_slash_lists_commands_above_and_tab_takes_one() -> None:
         app.composer.focus()
         await pilot.press("/")
         await pilot.pause()
-        assert "/new" in screen_text(app) and "/status" in screen_text(app)
+        assert "/new" in screen_text(app) and "/clear" in screen_text(app)
         await pilot.press("m", "o")
         await pilot.pause()
         assert "/model [ref | default]" in screen_text(app)
-        assert "/status" not in screen_text(app)
+        assert "/clear" not in screen_text(app)
         await pilot.press("tab")
         await pilot.pause()
         assert app.composer.draft == "/model "

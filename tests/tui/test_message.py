@@ -251,10 +251,11 @@ async def test_a_long_reply_from_elsewhere_is_parsed_beside_the_loop() -> None:
         assert "word word" in screen_text(app)
 
 
-async def test_the_loop_is_not_held_up_while_a_page_of_long_messages_is_shown() -> None:
+async def held_up(page: list[Entry]) -> float:
+    """Fill the column; the longest time in which the loop did nothing else, as a part of it all."""
     app = ChatApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        late: list[float] = []
+        late = [0.0]
 
         async def watch() -> None:
             while True:
@@ -262,18 +263,26 @@ async def test_the_loop_is_not_held_up_while_a_page_of_long_messages_is_shown() 
                 await asyncio.sleep(0.005)
                 late.append(time.perf_counter() - started)
 
-        nasty = "![" * 9000
-        page = [message(f"n{n}", "assistant", nasty + str(n)) for n in range(20)]
-        started = time.perf_counter()
-        for _ in range(3):
-            for entry in page[:3]:
-                pieces_of(describe(entry, agent="a", today="") or Shown("x", "note", ""))
-        alone = (time.perf_counter() - started) / 9
         task = asyncio.create_task(watch())
+        await asyncio.sleep(0.02)
+        late.clear()
+        started = time.perf_counter()
         await app.fill(page)
         await pilot.pause()
+        whole = time.perf_counter() - started
         task.cancel()
-        assert max(late) < 20 * alone + 0.5
+        return max(late, default=whole) / whole
+
+
+async def test_the_loop_is_not_held_up_while_a_page_of_long_messages_is_shown() -> None:
+    dear = "**word** *x* `c`\n\n" * 900
+    page = [message(f"n{n}", "assistant", dear + str(n)) for n in range(20)]
+    # Parsed on the loop, this is four fifths of the time. A machine that is busy elsewhere can
+    # stop a loop as well, but not every time for so much of it.
+    for _ in range(5):
+        if await held_up(page) < 0.5:
+            return
+    raise AssertionError("the loop did nothing else for most of the time, each time")
 
 
 async def test_a_key_costs_the_same_in_a_long_session() -> None:

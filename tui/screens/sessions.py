@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import getters, on
@@ -145,9 +146,14 @@ class SessionsScreen(PaneScreen):
     def on_unmount(self) -> None:
         self._deaf()
 
+    @property
+    def _stands(self) -> bool:
+        """False while the app is being left: panes go before the events stop."""
+        return self.app.is_running and self.display
+
     def _hear(self, batch: Batch) -> None:
-        if not self.app.is_running:
-            return  # the app is being left: its panes go before the events stop
+        if not self._stands:
+            return
         refresh = self.chat.take(batch)
         if self.app.current_mode != "sessions":
             self._stale = True
@@ -163,12 +169,12 @@ class SessionsScreen(PaneScreen):
             self._refresh_view()
 
     def _ages(self) -> None:
-        if self.is_current:
+        if self.is_current and self._stands:
             self.sessions.show(self.engine.config, self.home.glyphs, _now())
 
     def _draw(self) -> None:
         """Bring list, row 0 and inspector up to date; each repaints only what changed."""
-        if not self.app.is_running:
+        if not self._stands:
             return
         config, glyphs = self.engine.config, self.home.glyphs
         self.set_class(config.ui.glyphs == "ascii", "-ascii")
@@ -209,7 +215,7 @@ class SessionsScreen(PaneScreen):
     def open_session(self, key: str) -> None:
         """Show a session and keep the draft of the one before."""
         self.outbox.move(key)
-        self.run_worker(self._open(key), group="open", exclusive=True)
+        self.run_worker(partial(self._open, key), group="open", exclusive=True)
 
     async def _open(self, key: str) -> None:
         try:
@@ -218,6 +224,8 @@ class SessionsScreen(PaneScreen):
             self.home.fail(error)
             self.outbox.move(self.chat.ref)
             return
+        if not self._stands:
+            return
         self.sessions.mark(key)
         self._placed = self.sessions.go_to(key)
         self._take_view()
@@ -225,7 +233,7 @@ class SessionsScreen(PaneScreen):
         self.close_drawers()
 
     def _refresh_view(self) -> None:
-        self.run_worker(self._refresh(), group="view", exclusive=True)
+        self.run_worker(self._refresh, group="view", exclusive=True)
 
     async def _refresh(self) -> None:
         try:
@@ -241,7 +249,7 @@ class SessionsScreen(PaneScreen):
 
     @on(RowList.Highlighted)
     def _look_up_fills(self) -> None:
-        lookup = look_up(self.engine, self.tracker, self.sessions.in_view, self._draw)
+        lookup = partial(look_up, self.engine, self.tracker, self.sessions.in_view, self._draw)
         self.run_worker(lookup, group="fills", exclusive=True)
 
     @on(RowList.Selected)
@@ -256,7 +264,13 @@ class SessionsScreen(PaneScreen):
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
-        self.run_worker(self.chat.older(event.before), group="older", exclusive=True)
+        self.run_worker(partial(self._older, event.before), group="older", exclusive=True)
+
+    async def _older(self, before: str) -> None:
+        try:
+            await self.chat.older(before)
+        except BranchlineError as error:
+            self.home.fail(error)
 
     # actions
 
@@ -276,7 +290,7 @@ class SessionsScreen(PaneScreen):
             self.conversation.focus()
 
     def action_new_chat(self) -> None:
-        self.run_worker(self._new_chat(), group="dialog", exclusive=True)
+        self.run_worker(self._new_chat, group="dialog", exclusive=True)
 
     async def _new_chat(self) -> None:
         from tui.widgets.dialogs.ask import Ask

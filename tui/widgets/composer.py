@@ -150,23 +150,36 @@ class Composer(TextArea):
         self._sent = None
         self._replace(text)
 
-    async def accepted(self) -> None:
-        """The message is taken: clear it, but keep what was typed since."""
-        sent, self._sent = self._sent, None
+    async def accepted(self, text: str | None = None) -> None:
+        """A message is taken: clear it, but keep what was typed since.
+
+        Args:
+            text: which; the one sent last by default. An earlier one leaves what is on its way
+                since alone.
+        """
+        sent = self._sent if text is None else text
         if sent is None:
             return
-        if self.text == sent:
-            self._replace("")
-        elif self.text.startswith(sent):
-            self._replace(self.text[len(sent) :].lstrip("\n"))
+        if self._sent in (None, sent):
+            self._sent = None
+            if self.text.startswith(sent):
+                self._replace(without(sent, self.text))
+        await self.remember(sent)
+
+    async def remember(self, sent: str) -> None:
+        """Keep a prompt for the history."""
         try:
             await self._history.add(sent)
         except OSError as error:
             self._warn(f"This prompt is not remembered: {error.strerror}")
 
-    def refused(self) -> None:
-        """The message was not taken: it stays, and Enter tries again."""
-        self._sent = None
+    def refused(self, text: str | None = None) -> None:
+        """A message (the one sent last by default) was not taken: it stays, or comes back above
+        what was typed since, and Enter tries again."""
+        if text is None or self._sent == text:
+            self._sent = None
+        if text is not None and not self.text.startswith(text):
+            self._replace(f"{text}\n{self.text}" if self.text else text)
 
     # --- keys -----------------------------------------------------------------------------
 
@@ -328,6 +341,11 @@ class Composer(TextArea):
 
     def _warn(self, words: str, title: str = "Composer") -> None:
         self.notify(safe_text(words), title=title, severity="warning", markup=False)
+
+
+def without(sent: str, draft: str) -> str:
+    """What was written after `sent`, which the draft begins with."""
+    return draft[len(sent) :].lstrip("\n")
 
 
 def _size(text: str) -> int:
