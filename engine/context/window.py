@@ -33,6 +33,9 @@ __all__ = [
 SUMMARIES = frozenset({"compactionSummary", "branchSummary"})
 """Roles that no limit ever drops."""
 
+_CORRECTABLE = frozenset({"user", "assistant", "toolResult", "custom"})
+"""Roles whose content a correction may replace (reference); it can leave out any."""
+
 _PINNED = frozenset({"compaction", "branch_summary"})
 _LOOKED_AT = _PINNED | {"context_edit"}
 """Types of entries that matter behind a limit's cut."""
@@ -265,9 +268,9 @@ class _Build:
         role, content = _role_and_content(entry)
         if node.id in self.edits:
             replacement, edit_id = self.edits[node.id]
-            if isinstance(replacement, dict):
+            if isinstance(replacement, dict) and role in _CORRECTABLE:
                 content = replacement.get("content", content)
-            self.notes[node.id] = f"as corrected by {shown(edit_id)}"
+                self.notes[node.id] = f"as corrected by {shown(edit_id)}"
         reason = _no_words_reason(entry, role, content)
         if reason is not None:
             self.out[node.id] = reason

@@ -113,6 +113,18 @@ def test_a_correction_that_removes_takes_the_message_out() -> None:
     assert "x" in reason(window, "a")
 
 
+def test_a_correction_changes_what_was_said_and_no_summary_or_command() -> None:
+    talk = Talk()
+    talk.say("user", "hi", "u")
+    talk.add("custom_message", "m", customType="k", content="note")
+    talk.add("message", "b", message={"role": "bashExecution", "command": "ls", "output": ""})
+    talk.add("branch_summary", "s", summary="left", fromId="u")
+    for name in "umbs":
+        talk.add("context_edit", targetId=name, replacement={"content": "new"})
+    window = talk.window()
+    assert [message.content for message in window.messages] == ["new", "new", "ls", "left"]
+
+
 def test_a_command_hidden_by_its_owner_is_out() -> None:
     talk = Talk()
     talk.add(
