@@ -177,18 +177,19 @@ def info_of(record: SessionRecord, inside: int, label: str | None = None) -> Ses
 
 def count(tree: Tree) -> Counts:
     """Look through a whole tree: in proportion to its size, so off the loop."""
-    messages, compactions, tips = 0, 0, 0
+    messages = compactions = 0
+    ids: set[str | None] = set()
     parents: set[str | None] = set()
-    nodes = list(tree.nodes.values())  # at once: another thread may add to it
-    for node in nodes:
-        if not is_bookkeeping(node.type, node.custom_type):
-            parents.add(node.parent_id)
-    for node in nodes:
-        messages += node.type == "message"
-        compactions += node.type == "compaction"
-        own = is_bookkeeping(node.type, node.custom_type)
-        tips += not own and node.id not in parents
-    return Counts(messages, tips, compactions)
+    for node in list(tree.nodes.values()):  # at once: another thread may add to it
+        if node.type == "message":
+            messages += 1
+        elif is_bookkeeping(node.type, node.custom_type):
+            continue
+        elif node.type == "compaction":
+            compactions += 1
+        ids.add(node.id)
+        parents.add(node.parent_id)
+    return Counts(messages, len(ids - parents), compactions)
 
 
 def page_of(live: LiveSession, before: str | None, limit: int) -> HistoryPage:

@@ -9,7 +9,7 @@ links is read, so 100,000 entries are laid out in a fraction of a second.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -24,8 +24,6 @@ View = Literal["no tools", "user only", "labelled", "compactions", "all"]
 name; summaries; every entry of the file, also bookkeeping and what is hidden."""
 
 VIEWS: tuple[View, ...] = get_args(View)
-
-_Links = dict[str | None, list[str]]
 
 
 @dataclass(slots=True)
@@ -160,10 +158,9 @@ def lay_out(
         marked: bookmarks and named entries, for the view `labelled`; labels are added.
     """
     active = {node.id for node in tree.up(tree.leaf)}
-    links, compactions = _links(tree, _shown(tree, view, marked), hidden or {}, active, view)
-    ids, segments = _flatten(links)
-    outline = Outline(ids, segments, active)
-    outline.compactions = sorted(outline.places[name] for name in compactions)
+    ids, above, compactions = _walk(tree, _shown(tree, view, marked), hidden or {}, active, view)
+    outline = Outline(ids, _segments(above), active)
+    outline.compactions = compactions
     leaf = next((node.id for node in tree.up(tree.leaf) if node.id in outline.places), None)
     outline.leaf = leaf
     return outline
@@ -189,75 +186,70 @@ def _is_said(node: Node) -> bool:
     return not is_bookkeeping(node.type, node.custom_type)
 
 
-def _links(
+def _walk(
     tree: Tree,
     shown: Callable[[Node], bool],
     hidden: Mapping[str, str],
     active: Collection[str],
     view: View,
-) -> tuple[_Links, list[str]]:
-    """Children by the nearest entry shown above them, the active one first; compactions."""
-    nodes, children = tree.nodes, tree.children
+) -> tuple[list[str], list[int], list[int]]:
+    """Entries shown, parents first and the active branch before others; the place of the nearest
+    one shown above each (-1: none); places of compactions."""
+    nodes, children = tree.nodes, tree.links()
     skipped = hidden if view != "all" else {}
-    links: _Links = {}
-    compactions: list[str] = []
-    stack: list[tuple[str, str | None]] = [(name, None) for name in _ordered(tree, None, active)]
+    ids: list[str] = []
+    above: list[int] = []
+    compactions: list[int] = []
+    stack = [(name, -1) for name in _ordered(children.get(None, ()), active)]
     while stack:
-        name, above = stack.pop()
+        name, place = stack.pop()
         while name not in skipped:
             node = nodes[name]
             if shown(node):
-                if above in links:
-                    links[above].append(name)
-                else:
-                    links[above] = [name]
-                above = name
+                above.append(place)
+                place = len(ids)
+                ids.append(name)
                 if node.type == "compaction":
-                    compactions.append(name)
-            below = children(name)
-            if len(below) != 1:
-                stack.extend((child, above) for child in _ordered(tree, name, active))
-                break
-            name = below[0]
-    return links, compactions
-
-
-def _ordered(tree: Tree, name: str | None, active: Collection[str]) -> list[str]:
-    """Children last first, as a stack wants them, but the active one on top."""
-    names = list(tree.children(name))
-    names.reverse()
-    names.sort(key=active.__contains__)
-    return names
-
-
-def _flatten(links: _Links) -> tuple[list[str], list[Segment]]:
-    ids: list[str] = []
-    segments: list[Segment] = []
-    roots = links.get(None, [])
-    stack = _branches(roots, -1, 1 if len(roots) > 1 else 0)
-    while stack:
-        name, parent, level, last = stack.pop()
-        segment = Segment(len(ids), parent, level, last)
-        index = len(segments)
-        segments.append(segment)
-        while True:
-            ids.append(name)
-            below = links.get(name)
+                    compactions.append(place)
+            below = children.get(name)
             if below is None:
                 break
             if len(below) > 1:
-                stack += _branches(below, index, level + 1)
+                stack += [(child, place) for child in _ordered(below, active)]
                 break
             name = below[0]
-        segment.stop = segment.end = len(ids)
+    return ids, above, compactions
+
+
+def _ordered(names: Sequence[str], active: Collection[str]) -> list[str]:
+    """Children last first, as a stack wants them, but the active one on top."""
+    found = list(names)
+    found.reverse()
+    found.sort(key=active.__contains__)
+    return found
+
+
+def _segments(above: Sequence[int]) -> list[Segment]:
+    """Cut the list where branches begin: at entries that are not the only one below another."""
+    below = [0] * (len(above) + 1)  # the last one counts the roots
+    for place in above:
+        below[place] += 1
+    segments: list[Segment] = []
+    starts: list[int] = []
+    seen: dict[int, int] = {}
+    for start, place in enumerate(above):
+        if below[place] == 1 and place >= 0:
+            continue
+        parent = bisect_right(starts, place) - 1
+        level = segments[parent].level if parent >= 0 else 0
+        seen[place] = seen.get(place, 0) + 1
+        fork = below[place] > 1
+        segments.append(Segment(start, parent, level + fork, seen[place] == below[place]))
+        starts.append(start)
+    for segment, stop in zip(segments, [*starts[1:], len(above)], strict=False):
+        segment.stop = segment.end = stop
     for segment in reversed(segments):
         if segment.parent >= 0:
-            above = segments[segment.parent]
-            above.end = max(above.end, segment.end)
-    return ids, segments
-
-
-def _branches(names: list[str], parent: int, level: int) -> list[tuple[str, int, int, bool]]:
-    last = len(names) - 1
-    found = [(name, parent, level, place == last) for place, name in enumerate(names)]
-    return found[::-1]
+            over = segments[segment.parent]
+            over.end = max(over.end, segment.end)
+    return segments

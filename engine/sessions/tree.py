@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import EntryNotFound, Problem
@@ -307,6 +307,11 @@ class Tree:
     def children(self, entry_id: str | None) -> tuple[str, ...]:
         """Ids of the children in file order; of the roots for None."""
         return tuple(self._index().get(entry_id, ()))
+
+    def links(self) -> Mapping[str | None, Sequence[str]]:
+        """Ids of the children of every entry that has some, and of the roots under None; in file
+        order, and to be read only. It grows with the tree."""
+        return self._index()
 
     def nearest(self, entry_id: str | None, kind: str) -> str | None:
         """The nearest node at or above `entry_id` of a kind, in constant time: `compaction`,

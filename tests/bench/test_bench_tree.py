@@ -1,0 +1,206 @@
+"""The tree of 100,000 entries beside a plain list of as many rows; the numbers are printed with
+`-s`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.segment import Segment
+from textual.app import App, ComposeResult
+from textual.geometry import Size
+from textual.pilot import Pilot
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from engine.sessions.outline import VIEWS, lay_out
+from engine.sessions.rows import TreeRows
+from engine.sessions.search import search_tree
+from engine.sessions.transcript import Transcript
+from tests.tui.driving import running, screen, until
+from tests.tui.trees import KEY, said, write
+from tui.grove import grow
+from tui.screens.tree import TreeScreen
+from tui.widgets.treelist import TreeList
+
+pytestmark = pytest.mark.bench
+
+COUNT, FORKS = 100_000, 3_000
+
+
+def entries(count: int, forks: int) -> Iterator[dict[str, Any]]:
+    """A long conversation that was taken up again at random places."""
+    chance = random.Random(7)
+    above = None
+    for number in range(count):
+        if forks and number > 10 and chance.random() < forks / count:
+            above = f"{chance.randrange(number):08x}"
+        role = "assistant" if number % 2 else "user"
+        yield said(f"{number:08x}", above, role, f"message {number} of a long talk " * 3)
+        above = f"{number:08x}"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = tmp_path_factory.mktemp("tree")
+    write(state, entries(COUNT, FORKS))
+    return state
+
+
+class PlainList(ScrollView, can_focus=True):
+    """The least a Line-API list can be: a cursor and a line of text to a row."""
+
+    cursor = 0
+
+    def on_mount(self) -> None:
+        self.virtual_size = Size(self.size.width, COUNT)
+
+    def render_line(self, y: int) -> Strip:
+        row = self.scroll_offset.y + y
+        return Strip([Segment(f"{'>' if row == self.cursor else ' '} row {row}")])
+
+    def move(self, step: int) -> None:
+        self.cursor = min(max(0, self.cursor + step), COUNT - 1)
+        if not self.scroll_offset.y <= self.cursor < self.scroll_offset.y + self.size.height:
+            self.scroll_to(y=self.cursor - (self.size.height - 1) * (step > 0), animate=False)
+        self.refresh()
+
+
+class PlainApp(App[None]):
+    def compose(self) -> ComposeResult:
+        yield PlainList()
+
+
+async def frames(app: App[Any], move: Callable[[int], object], count: int = 100) -> list[float]:
+    """Milliseconds from a key's action until its frame is drawn, now a row on, now a page."""
+    drawn: list[float] = []
+    display = app._display
+
+    def seen(*args: Any) -> None:
+        display(*args)
+        drawn.append(time.perf_counter())
+
+    app._display = seen  # type: ignore[method-assign]
+    found = []
+    for number in range(count):
+        await asyncio.sleep(0.001)
+        drawn.clear()
+        start = time.perf_counter()
+        move(17 if number % 10 == 0 else 1)
+        while not drawn:
+            await asyncio.sleep(0)
+        found.append((drawn[0] - start) * 1000)
+    app._display = display  # type: ignore[method-assign]
+    return found
+
+
+def spread(found: list[float]) -> tuple[float, float]:
+    return statistics.median(found), statistics.quantiles(found, n=20)[-1]
+
+
+async def at_the_session(app: Any, pilot: Pilot[None]) -> None:
+    screen(app).open_session(KEY)
+    await until(pilot, lambda: screen(app).chat.ref == KEY)
+    await pilot.pause(0.5)
+
+
+async def at_the_tree(app: Any, pilot: Pilot[None]) -> TreeScreen:
+    """From the key until the rows are there."""
+    await app.switch_mode("tree")
+    found = app.screen_stack[0]
+    assert isinstance(found, TreeScreen)
+    while found.forest is None:
+        await asyncio.sleep(0.005)
+    return found
+
+
+def test_laying_out_against_walking_the_tree(large: Path) -> None:
+    path = next((large / "agents" / "main" / "sessions").glob("*.jsonl"))
+    transcript = Transcript.open(path)
+    tree = transcript.tree
+
+    def walk() -> int:
+        stack, seen = list(tree.children(None)), 0
+        while stack:
+            seen += 1
+            stack += tree.children(stack.pop())
+        return seen
+
+    assert walk() == COUNT
+    plain = _best(walk)
+    for view in VIEWS:
+        took = _best(lambda view=view: lay_out(tree, view))
+        print(f"lay out {view:12} {took * 1000:6.0f} ms, {took / plain:5.1f} walks of the tree")
+        assert took < 40 * plain
+    ready = _best(lambda: grow(tree, "no tools", agent="main"))
+    print(f"ready to be shown  {ready * 1000:6.0f} ms, {ready / plain:5.1f} walks (aim: 1 s)")
+    outline = lay_out(tree)
+    folds = outline.ids[:: COUNT // 200]
+    folding = _best(lambda: TreeRows(outline, folds))
+    print(f"200 folds          {folding * 1000:6.2f} ms")
+    assert folding < plain
+    search = _best(lambda: search_tree(transcript, "message 77777"), 2)
+    print(f"search             {search * 1000:6.0f} ms (aim: 1 s)")
+    transcript.close()
+
+
+def _best(work: Callable[[], object], rounds: int = 3) -> float:
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+async def test_a_key_in_the_tree_against_a_plain_list_of_the_same_size(large: Path) -> None:
+    plain_app = PlainApp()
+    async with plain_app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        plain = spread(await frames(plain_app, plain_app.query_one(PlainList).move))
+    async with running(large) as (app, pilot):
+        await at_the_session(app, pilot)
+        start = time.perf_counter()
+        found = await at_the_tree(app, pilot)
+        ready = time.perf_counter() - start
+        await pilot.pause(0.5)
+        rows = found.list
+        rows.cursor = 0
+        ours = spread(await frames(app, rows.action_move))
+        rows.cursor = len(rows.rows) - 300
+        far = spread(await frames(app, rows.action_move))
+        fold = spread(await frames(app, lambda step: _fold(rows), 20))
+        print(f"\nopened and shown  {ready:.2f} s (aim: 1 s, the transcript is open)")
+        print(f"plain list   p50 {plain[0]:5.1f}  p95 {plain[1]:5.1f} ms")
+        ratio = ours[0] / plain[0]
+        print(f"tree, top    p50 {ours[0]:5.1f}  p95 {ours[1]:5.1f} ms = {ratio:.1f} x")
+        print(f"tree, end    p50 {far[0]:5.1f}  p95 {far[1]:5.1f} ms (aim: p95 20 ms)")
+        print(f"fold         p50 {fold[0]:5.1f}  p95 {fold[1]:5.1f} ms")
+        assert ratio < 40 and far[0] < 5 * ours[0]
+
+
+def _fold(rows: TreeList) -> None:
+    rows.cursor = 5
+    rows.action_fold()
+
+
+async def test_a_key_costs_the_same_in_a_small_and_a_large_tree(
+    large: Path, tmp_path: Path
+) -> None:
+    write(tmp_path, entries(1000, 30))
+    costs = []
+    for state in (tmp_path, large):
+        async with running(state) as (app, pilot):
+            await at_the_session(app, pilot)
+            found = await at_the_tree(app, pilot)
+            await pilot.pause(0.5)
+            found.list.cursor = 0
+            costs.append(statistics.median(await frames(app, found.list.action_move, 100)))
+    print(f"\nkey at 1,000 entries {costs[0]:.1f} ms, at 100,000 {costs[1]:.1f} ms")
+    assert costs[1] < 5 * costs[0]
