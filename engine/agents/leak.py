@@ -88,8 +88,15 @@ def look_in(pool: SessionPool) -> Callable[[str], SessionFacts | None]:
     return look
 
 
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """Words whose author no entry tells; they are judged by the session they were said in."""
+
+    session_key: str
+
+
 _Pair = tuple[str, str, str, str]
-_Authors = tuple[Speaker | None, ...]
+_Authors = tuple[Speaker | Nobody, ...]
 
 
 class LeakMonitor:
@@ -129,6 +136,8 @@ class LeakMonitor:
             self._note(stranger)
             self._refuse(request, stranger)
             return
+        if request.purpose == "summary":
+            return  # nobody reads it yet; in a reply it counts as the words of all whom it folds
         reader = session.reader(request.principal, ids)
         found = _judge(session, ids, reader, sharing, request.session_key)
         for sighting in found:
@@ -153,7 +162,7 @@ class LeakMonitor:
             return None
         known = self._sessions.get(key)
         if known is None or not known.is_of(there.tree):
-            known = self._sessions[key] = _Session(there)
+            known = self._sessions[key] = _Session(there, key)
         self._sessions.move_to_end(key)
         while len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)
@@ -214,8 +223,8 @@ def _judge(
     session: _Session, ids: tuple[str, ...], reader: Speaker | None, sharing: Sharing, key: str
 ) -> list[Sighting]:
     """What a request shows its reader of others, a sighting for each author and rule."""
-    rulings: dict[Speaker | None, Ruling] = {}
-    entries: dict[Speaker | None, list[str]] = {}
+    rulings: dict[Speaker | Nobody, Ruling] = {}
+    entries: dict[Speaker | Nobody, list[str]] = {}
     for name in ids:
         for author in session.authors(name):
             if author not in rulings:
@@ -226,8 +235,8 @@ def _judge(
             key,
             reader.principal if reader else "",
             reader.name if reader else "somebody unknown",
-            author.principal if author else "",
-            author.name if author else "",
+            author.principal if isinstance(author, Speaker) else "",
+            author.name if isinstance(author, Speaker) else "",
             ruling.verdict,
             ruling.rule,
             tuple(entries[author])[-NAMED:],
@@ -237,21 +246,22 @@ def _judge(
     ]
 
 
-def _rule(author: Speaker | None, reader: Speaker | None, sharing: Sharing, key: str) -> Ruling:
+def _rule(author: Speaker | Nobody, reader: Speaker | None, sharing: Sharing, key: str) -> Ruling:
     if reader is None:
         return Ruling("refused", "nobody knows for whom the answer is")
-    if author is None:
-        return sharing.leads_to(reader, key)
+    if isinstance(author, Nobody):
+        return sharing.leads_to(reader, author.session_key)
     return sharing.judge(author, reader, key)
 
 
 class _Session:
     """Who wrote what in one session, found out once per entry."""
 
-    def __init__(self, facts: SessionFacts):
+    def __init__(self, facts: SessionFacts, key: str):
         # Not held: what is remembered here must not keep closed sessions in memory.
         self._tree = ref(facts.tree)
-        self._owner = read_speaker(facts.origin)
+        self._key = key
+        self._owner = read_speaker(facts.origin) or Nobody(key)
         self._known: dict[str, _Authors] = {}
 
     @property
@@ -270,16 +280,16 @@ class _Session:
             return Speaker(principal, principal)
         for name in reversed(ids):
             for author in self.authors(name):
-                if author is not None and author.principal == principal:
+                if isinstance(author, Speaker) and author.principal == principal:
                     return author
         for node in _users(self.tree.up(self.tree.leaf), FOLDED):
-            author = self._speaker(node.id)
-            if author is not None and author.principal == principal:
-                return author
+            found = self._speaker(node.id)
+            if found is not None and found.principal == principal:
+                return found
         return None
 
     def authors(self, entry_id: str) -> _Authors:
-        """Who wrote an entry; of a summary, everybody whom it may quote. None: nobody knows."""
+        """Who wrote an entry; of a summary, everybody whom it may quote."""
         found = self._known.get(entry_id)
         if found is None:
             found = self._find(self.tree.node(entry_id))
@@ -289,20 +299,29 @@ class _Session:
         return found
 
     def _find(self, node: Node) -> _Authors:
+        data = self.tree.entry(node.id).data
+        own = read_speaker(data.get("origin"))
+        if own is not None:
+            return (own,)
+        if grafted := self._grafted(data):
+            return (grafted,)
         if node.type == "compaction":
             return self._folded(self.tree.up(node.parent_id))
         if node.type == "branch_summary":
-            source = self.tree.entry(node.id).data.get("fromId")
+            source = data.get("fromId")
             return self._folded(self.tree.up(source if isinstance(source, str) else None))
-        own = self._speaker(node.id)
-        if own is not None:
-            return (own,)
         return (self._above(node) or self._owner,)
+
+    def _grafted(self, data: Mapping[str, Any]) -> Nobody | None:
+        """What was copied from another session is still that one's."""
+        source = data.get("graftedFrom")
+        key = source.get("sessionKey") if isinstance(source, dict) else None
+        return Nobody(key) if isinstance(key, str) and key != self._key else None
 
     def _speaker(self, entry_id: str) -> Speaker | None:
         known = self._known.get(entry_id)
         if known is not None and len(known) == 1:
-            return known[0]
+            return known[0] if isinstance(known[0], Speaker) else None
         return read_speaker(self.tree.entry(entry_id).data.get("origin"))
 
     def _above(self, node: Node) -> Speaker | None:
@@ -316,7 +335,7 @@ class _Session:
 
     def _folded(self, nodes: Iterator[Node]) -> _Authors:
         """Everybody who spoke on a stretch, up to a summary whose authors are known already."""
-        found: dict[Speaker | None, None] = {}
+        found: dict[Speaker | Nobody, None] = {}
         for node in _users(nodes, FOLDED, summaries=True):
             if node.type == "message":
                 found[self._speaker(node.id) or self._owner] = None

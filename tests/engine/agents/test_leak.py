@@ -180,6 +180,32 @@ def test_a_side_branch_belongs_to_those_who_spoke_on_it(watched: Watched) -> Non
         watched.ask("2", summary.id, root.id)
 
 
+def test_what_was_grafted_is_still_the_other_sessions(watched: Watched) -> None:
+    add = watched.transcript.append
+    mine = add(spoken("2"))
+    source = {"sessionId": "s", "entryId": "e"}
+    theirs = add(REPLY | {"graftedFrom": source | {"sessionKey": "agent:main:dm:1"}})
+    own = add(REPLY | {"graftedFrom": source | {"sessionKey": "agent:main:dm:2"}})
+    watched.ask("2", mine.id, own.id)
+    with pytest.raises(LeakRefused):
+        watched.ask("2", mine.id, theirs.id)
+    words = add(spoken("1") | {"graftedFrom": source | {"sessionKey": "agent:main:dm:2"}})
+    with pytest.raises(LeakRefused):
+        watched.ask("2", mine.id, words.id)
+
+
+def test_a_request_for_a_summary_needs_no_reader_but_its_session(watched: Watched) -> None:
+    entry = watched.transcript.append(spoken("1"))
+    message = ChatMessage("user", (Text("t"),), "", (entry.id,))
+    watched.monitor.check(
+        ModelRequest("m", (message,), session_key="k", purpose="summary"), watched.sharing
+    )
+    with pytest.raises(LeakRefused):
+        watched.monitor.check(
+            ModelRequest("m", (message,), session_key="x", purpose="summary"), watched.sharing
+        )
+
+
 def test_entries_that_are_not_of_the_session_are_refused(watched: Watched) -> None:
     mine = watched.transcript.append(spoken("2"))
     with pytest.raises(LeakRefused):
