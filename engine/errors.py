@@ -3,6 +3,7 @@
 ```
 BranchlineError                message, place, remedy
 ├── ConfigError                the config cannot be used; carries every Problem found
+├── EditRefused            the config was not changed: not possible as asked, or not safely
 ├── EnvelopeError              a message from a channel lacks or misspells a field
 ├── SessionError
 │   ├── SessionNotFound        no session by that key, id, label or path (with near matches)
@@ -29,6 +30,7 @@ __all__ = [
     "BranchlineError",
     "CommandError",
     "ConfigError",
+    "EditRefused",
     "EntryNotFound",
     "EnvelopeError",
     "InputRefused",
@@ -107,6 +109,12 @@ class ConfigError(BranchlineError):
         first = str(errors[0]) if errors else "the config cannot be used"
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         super().__init__(first + more, remedy=remedy)
+
+
+class EditRefused(BranchlineError):
+    """An edit of the config that cannot be made as asked, or not safely; the file is as it was."""
+
+    title = "Config not changed"
 
 
 class EnvelopeError(BranchlineError):

@@ -49,9 +49,14 @@ class Document:
 
     def span(self, path: KeyPath) -> Span | None:
         """Where the value at `path` stands, or None when the text has none there."""
+        return self.spans.get(path)
+
+    @property
+    def spans(self) -> dict[KeyPath, Span]:
+        """Where every value stands."""
         if self._scan is None:
             self._scan = scan(self.text)
-        return self._scan.spans.get(path)
+        return self._scan.spans
 
     def place(self, path: KeyPath, *, key: bool = False) -> Place:
         """The line and column of a value (or of its key); of its nearest parent when missing."""

@@ -19,7 +19,18 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["MAX_DEPTH", "MAX_DIGITS", "MAX_VALUES", "Fault", "KeyPath", "Scan", "Span", "scan"]
+__all__ = [
+    "BETWEEN",
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "MAX_VALUES",
+    "Fault",
+    "KeyPath",
+    "Scan",
+    "Span",
+    "is_identifier",
+    "scan",
+]
 
 MAX_DEPTH = 64
 """Levels of braces and brackets (SPEC §12)."""
@@ -64,8 +75,11 @@ class Scan:
 
 
 _SPACE = "\t\n\v\f\r \xa0\ufeff\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_BETWEEN = rf"(?:[{_SPACE}]++|//[^\n\r\u2028\u2029]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+"
+BETWEEN = re.compile(_BETWEEN)
+"""Spaces and comments, as many as there are."""
 _TOKEN = re.compile(
-    rf"(?:[{_SPACE}]++|//[^\n\r\u2028\u2029]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+"
+    rf"{_BETWEEN}"
     r"(?:(?P<mark>[{}\[\]:,])"
     r'|(?P<string>"(?:[^"\\\n\r]++|\\(?:\r\n|[\s\S]))*+"'
     r"|'(?:[^'\\\n\r]++|\\(?:\r\n|[\s\S]))*+')"
@@ -304,7 +318,7 @@ class _Reader:
         if self.kind == "string":
             return self.string()
         name = _KEY_ESCAPE.sub(lambda match: chr(int(match[1], 16)), self.token)
-        if not _IDENTIFIER.fullmatch(name) and not _is_identifier(name):
+        if not is_identifier(name):
             self.note(f"the key {self.seen()} needs quotes", self.start, f'write "{name}"')
         return name
 
@@ -345,8 +359,10 @@ def _joined(match: re.Match[str]) -> str:
     return match[0].encode("utf-16", "surrogatepass").decode("utf-16")
 
 
-def _is_identifier(name: str) -> bool:
-    """Whether an unquoted key is an ECMAScript 5.1 IdentifierName."""
+def is_identifier(name: str) -> bool:
+    """Whether a key needs no quotes: it is an ECMAScript 5.1 IdentifierName."""
+    if _IDENTIFIER.fullmatch(name):
+        return True
     for index, char in enumerate(name):
         kind = unicodedata.category(char)
         joiner = index > 0 and char in "\u200c\u200d"

@@ -27,7 +27,7 @@ _SHAPES = re.compile(
     r"""(?P<head>(?:Bearer|Basic)\s+
       | (?:x-api-key|x-goog-api-key|api[-_]?key|authorization|access[-_]?token)['"]?\s*[:=]\s*['"]?
       | [?&](?:key|api_key|token|access_token)=
-    )(?P<value>(?!(?:Bearer|Basic)\s)[^\s'"&,;}\]]{4,})
+    )(?P<value>(?!(?:Bearer|Basic)\s|\$\{[A-Z_][A-Z0-9_]*\})[^\s'"&,;}\]]{4,})
     | (?P<bare>\b(?:sk|rk|pk)-[A-Za-z0-9_*.-]{6,}
       | \b(?:gsk|xai|hf|ghp|gho|github_pat)[-_][A-Za-z0-9_*-]{8,}
       | \bAIza[A-Za-z0-9_*-]{10,} | \bxox[abprs]-[A-Za-z0-9-]{8,})""",
