@@ -134,5 +134,5 @@ def test_those_the_task_names_are_shipped() -> None:
     assert len(shipped_scenarios()) >= 8
     assert set(shipped_scenarios()) >= {
         "password-leak", "three-channels", "group-mention", "forum-topics", "second-tenant",
-        "pairing", "scope-switch", "redelivery",
+        "pairing", "scope-switch", "redelivery", "compaction",
     }  # fmt: skip
