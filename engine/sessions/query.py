@@ -1,14 +1,15 @@
 """Search queries, and which of several sessions fit one.
 
-The grammar and the ranking follow the reference (pi's session list): words that are matched
-loosely (their letters in order), `"phrases"`, or `re:` and a regular expression. Each part of a
-query must fit one of the fields of a session: its id, name, directory or everything said in it.
+The grammar and the ranking follow the reference (pi's session list): words, in names and
+directories also matched loosely (their letters in order), `"phrases"`, or `re:` and a regular
+expression. Each part of a query must fit one of the fields of a session: its id, name, directory
+or everything said in it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,12 @@ NameFilter = Literal["all", "named"]
 
 _NEAR = 0.1
 """What one character further back in a field costs; lower scores are better."""
+
+_TURNED, _WHOLE = 5, 100
+"""What it costs when letters and digits change places, and what it gains to be the whole text."""
+
+_IN_TEXT, _SCATTERED = 1e6, 2e6
+"""Where a fit outside the name begins, and one of scattered letters: no score comes near."""
 
 _BREAKS = frozenset("-_./:")
 _SWAPPED = re.compile(r"([a-z]+)([0-9]+)|([0-9]+)([a-z]+)")
@@ -175,7 +182,7 @@ def fuzzy_score(wanted: str, text: str) -> float | None:
     """How well the letters of `wanted` are found in order in `text`; lower is better, None: not.
 
     Letters that follow each other and beginnings of words are better, gaps and later places
-    worse (reference: pi's fuzzy matching). `v2` is also looked for as `2v`.
+    worse, the whole text best (reference: pi's fuzzy matching). `v2` is also looked for as `2v`.
     """
     wanted, text = wanted.lower(), text.lower()
     score = _in_order(wanted, text)
@@ -186,15 +193,31 @@ def fuzzy_score(wanted: str, text: str) -> float | None:
         return None
     first, second = (parts[1], parts[2]) if parts[1] else (parts[3], parts[4])
     score = _in_order(second + first, text)
-    return None if score is None else score + 5
+    return None if score is None else score + _TURNED
 
 
 def _in_order(wanted: str, text: str) -> float | None:
-    score, last, run = 0.0, -1, 0
+    """The best score of the earliest letters in order and of every place with all in a row."""
+    if not wanted:
+        return 0.0
+    places: list[int] = []
+    place = -1
     for char in wanted:
-        place = text.find(char, last + 1)
+        place = text.find(char, place + 1)
         if place < 0:
             return None
+        places.append(place)
+    score = _score(text, places)
+    place = text.find(wanted)
+    while place >= 0:
+        score = min(score, _score(text, range(place, place + len(wanted))))
+        place = text.find(wanted, place + 1)
+    return score - _WHOLE if wanted == text else score
+
+
+def _score(text: str, places: Iterable[int]) -> float:
+    score, last, run = 0.0, -1, 0
+    for place in places:
         if place == last + 1:
             run += 1
             score -= 5 * run
@@ -205,41 +228,54 @@ def _in_order(wanted: str, text: str) -> float | None:
             score -= 10
         score += place * _NEAR
         last = place
-    return score + (len(text) - len(wanted)) * 0.5 if wanted else 0.0
+    return score
 
 
 def match_session(session: SessionText, query: Query) -> float | None:
-    """How well a session fits; lower is better, None: not at all."""
+    """How well a session fits; lower is better, None: not at all.
+
+    What is found in the name counts more than what is found in the id, the text or the directory,
+    and that more than letters in order, which are looked for in the name and the directory only
+    (reference: pi 1.5.2).
+    """
     if query.error is not None:
         return None
-    fields = (session.id, session.name or "", session.text, session.cwd)
     if query.pattern is not None:
-        return _best([_at(query.pattern.search(field)) for field in fields])
+        return _by_pattern(session, query.pattern)
     total = 0.0
-    folded: tuple[str, ...] = ()
     for token in query.tokens:
         if token.kind == "phrase":
-            folded = folded or tuple(_fold(field) for field in fields)
-            words = _fold(token.value)
-            found = _best([_place(field.find(words)) for field in folded])
+            found = _literal(_fold(token.value), session, _fold)
         else:
-            found = _best([fuzzy_score(token.value, field) for field in fields])
+            found = _literal(token.value.lower(), session, str.lower)
+            if found is None:
+                found = _loose(token.value, session)
         if found is None:
             return None
         total += found
     return total
 
 
-def _best(scores: Iterable[float | None]) -> float | None:
-    return min((score for score in scores if score is not None), default=None)
+def _by_pattern(session: SessionText, pattern: re.Pattern[str]) -> float | None:
+    if session.name and pattern.search(session.name):
+        return 0.0
+    rest = (session.id, session.text, session.cwd)
+    return _IN_TEXT if any(pattern.search(field) for field in rest) else None
 
 
-def _at(found: re.Match[str] | None) -> float | None:
-    return found.start() * _NEAR if found else None
+def _literal(wanted: str, session: SessionText, fold: Callable[[str], str]) -> float | None:
+    """A word or phrase as it stands in one of the fields."""
+    name = fold(session.name or "")
+    if wanted in name:
+        return fuzzy_score(wanted, name)
+    rest = (session.id.lower(), fold(session.text), fold(session.cwd))
+    return _IN_TEXT if any(wanted in field for field in rest) else None
 
 
-def _place(place: int) -> float | None:
-    return place * _NEAR if place >= 0 else None
+def _loose(wanted: str, session: SessionText) -> float | None:
+    scores = (fuzzy_score(wanted, field) for field in (session.name or "", session.cwd))
+    best = min((score for score in scores if score is not None), default=None)
+    return None if best is None else _SCATTERED + best
 
 
 def _fold(text: str) -> str:
@@ -258,14 +294,15 @@ def filter_sessions(
     Args:
         sessions: in the order in which they are listed.
         query: see the module.
-        sort: `relevance` puts the best first (of equals the newest); else the order stays.
+        sort: `recent` keeps the order; else, where something is asked for, the best comes first,
+            of equals the newest.
         names: `named` leaves out sessions without a name.
     """
     kept = [one for one in sessions if names == "all" or (one.name or "").strip()]
-    parsed = parse_query(query)
-    if parsed.empty:
+    if not query.strip():
         return kept
+    parsed = parse_query(query)
     scored = [(score, one) for one in kept if (score := match_session(one, parsed)) is not None]
-    if sort == "relevance":
+    if sort != "recent":
         scored.sort(key=lambda pair: (pair[0], -pair[1].modified))
     return [one for _, one in scored]

@@ -73,13 +73,30 @@ def test_only_named_sessions_when_asked() -> None:
     assert found("", names="named") == ["s-aaa", "s-ddd", "s-eee"]
 
 
-def test_relevance_puts_the_tighter_match_first_and_of_equals_the_newest() -> None:
+def test_names_come_before_words_and_these_before_scattered_letters() -> None:
     rows = [
-        SessionText("1", text="x n x o x d x e", modified=9),
-        SessionText("2", text="node", modified=1),
-        SessionText("3", text="node", modified=2),
+        SessionText("1", name="n-o-d-e", modified=9),
+        SessionText("2", text="a node", modified=1),
+        SessionText("3", cwd="/home/node", modified=2),
+        SessionText("4", name="the node", modified=1),
+        SessionText("5", name="Node", modified=1),
     ]
-    assert [one.id for one in filter_sessions(rows, "node", sort="relevance")] == ["3", "2", "1"]
+    best_first = ["5", "4", "3", "2", "1"]
+    for query in ("node", "re:node", '"node"'):
+        wanted = best_first if query == "node" else best_first[:-1]
+        found = [one.id for one in filter_sessions(rows, query, sort="relevance")]
+        assert sorted(found[:2]) == ["4", "5"] and found[2:] == wanted[2:], query
+    assert [one.id for one in filter_sessions(rows, "node", sort="relevance")] == best_first
+    assert [one.id for one in filter_sessions(rows, "node")] == ["1", "2", "3", "4", "5"]
+
+
+def test_scattered_letters_in_what_was_said_are_no_match() -> None:
+    assert filter_sessions([SessionText("i-d", text="x n x o x d x e")], "node") == []
+    assert filter_sessions([SessionText("x-n-o-d-e")], "node") == []
+
+
+def test_a_word_in_a_row_outweighs_the_same_letters_earlier() -> None:
+    assert (fuzzy_score("ab", "a c ab") or 0) < (fuzzy_score("ab", "a cb") or 0)
 
 
 def test_letters_and_digits_may_change_places() -> None:
