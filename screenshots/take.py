@@ -19,6 +19,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -78,7 +79,9 @@ TALK = [
 
 
 @asynccontextmanager
-async def stage(size: tuple[int, int], theme: str) -> AsyncIterator[BranchlineApp]:
+async def stage(
+    size: tuple[int, int], theme: str, *, tree: bool = False
+) -> AsyncIterator[BranchlineApp]:
     """The app on a fresh state directory in which everything of TALK was said."""
     clock = ManualClock(NOON)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +92,8 @@ async def stage(size: tuple[int, int], theme: str) -> AsyncIterator[BranchlineAp
             for envelope in TALK:
                 clock.advance(47)
                 await (await engine.submit(envelope)).result()
+            if tree:
+                await branch_out(engine)
             app = BranchlineApp(engine)
             async with app.run_test(size=size) as pilot:
                 app.theme = theme
@@ -96,6 +101,9 @@ async def stage(size: tuple[int, int], theme: str) -> AsyncIterator[BranchlineAp
                 assert isinstance(screen, SessionsScreen)
                 screen.open_session("agent:mia:telegram:dm:alice")
                 await pilot.pause(1)
+                if tree:
+                    await pilot.press("f3")
+                    await pilot.pause(1)
                 yield app
 
 
@@ -107,8 +115,9 @@ def seeded_ids() -> None:
 
 
 def tidy(svg: str) -> str:
-    """The same picture gets the same text (Textual numbers its classes by process), and no font
-    is fetched from anywhere when somebody looks at it."""
+    """The same picture gets the same text (Textual numbers its classes by process, and row 0 shows
+    the hour), and no font is fetched from anywhere when somebody looks at it."""
+    svg = svg.replace(f"{datetime.now():%H:%M}", "12:07")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     numbers = itertools.count(1)
     names: dict[str, str] = {}
@@ -119,8 +128,19 @@ def tidy(svg: str) -> str:
     )
 
 
-async def take(name: str, size: tuple[int, int], theme: str) -> None:
-    async with stage(size, theme) as app:
+async def branch_out(engine: Engine) -> None:
+    """Give Alice's session forks, a label and a named branch."""
+    key = "agent:mia:telegram:dm:alice"
+    page = await engine.history(key, limit=20)
+    asked = [entry.id for entry in page.entries if entry.role == "user"]
+    await (await engine.branches.edit(key, asked[1], "Please deliver #1057 to my home.")).result()
+    await (await engine.branches.edit(key, asked[1], "Cancel #1057, please.")).result()
+    await engine.branches.label(key, asked[2], "first try")
+    await engine.branches.move(key, page.entries[-1].id)
+
+
+async def take(name: str, size: tuple[int, int], theme: str, *, tree: bool = False) -> None:
+    async with stage(size, theme, tree=tree) as app:
         picture = HERE / f"{name}.svg"
         picture.write_text(tidy(app.export_screenshot(title="Branchline")), "utf-8")
         print(picture.relative_to(HERE.parent))  # noqa: T201
@@ -131,6 +151,8 @@ async def main() -> None:
     await take("sessions-dark", (120, 40), "branchline-dark")
     await take("sessions-light", (120, 40), "branchline-light")
     await take("sessions-80x24", (80, 24), "branchline-dark")
+    await take("tree-dark", (120, 40), "branchline-dark", tree=True)
+    await take("tree-light", (120, 40), "branchline-light", tree=True)
 
 
 if __name__ == "__main__":
