@@ -83,6 +83,7 @@ async def stage(
     size: tuple[int, int], theme: str, *, tree: bool = False
 ) -> AsyncIterator[BranchlineApp]:
     """The app on a fresh state directory in which everything of TALK was said."""
+    seeded_ids()
     clock = ManualClock(NOON)
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / ".branchline"
@@ -147,7 +148,6 @@ async def take(name: str, size: tuple[int, int], theme: str, *, tree: bool = Fal
 
 
 async def main() -> None:
-    seeded_ids()
     await take("sessions-dark", (120, 40), "branchline-dark")
     await take("sessions-light", (120, 40), "branchline-light")
     await take("sessions-80x24", (80, 24), "branchline-dark")
