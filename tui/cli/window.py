@@ -12,7 +12,7 @@ from tui.cli.place import Place, here, json_option, place_options
 from tui.cli.transcripts import complete_key, is_file, opened, problem_object
 
 if TYPE_CHECKING:
-    from engine.context.window import Window, WindowMessage, WindowSettings
+    from engine.context.window import Window, WindowSettings
 
 __all__ = ["window"]
 
@@ -35,43 +35,11 @@ def _settings(place: Place, ref: str, key: str) -> WindowSettings:
     return WindowSettings(limits=limits)
 
 
-def _message(message: WindowMessage) -> dict[str, Any]:
-    shape: dict[str, Any] = {
-        "role": message.role,
-        "text": message.text,
-        "entryId": message.entry_id,
-    }
-    if message.tool_calls:
-        shape["toolCalls"] = [
-            {"id": call.get("id"), "name": call.get("name"), "arguments": call.get("arguments")}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        shape["toolCallId"] = message.tool_call_id
-    return shape
-
-
 def window_object(found: Window) -> dict[str, Any]:
-    """A window in the shape of SPEC §13."""
-    provider, model = found.model or (None, None)
-    return {
-        "leaf": found.leaf,
-        "model": {"provider": provider, "modelId": model} if found.model else None,
-        "thinkingLevel": found.thinking_level,
-        "tokens": found.tokens,
-        "messages": [_message(message) for message in found.messages],
-        "decisions": [
-            {
-                "entryId": decision.entry_id,
-                "type": decision.type,
-                "included": decision.included,
-                "tokens": decision.tokens,
-                "reason": decision.reason,
-            }
-            for decision in found.decisions
-        ],
-        "problems": [problem_object(problem) for problem in found.problems],
-    }
+    """A window in the shape of SPEC §13; its problems in the shape that all commands give them."""
+    from engine.context.shape import window_json
+
+    return window_json(found) | {"problems": [problem_object(one) for one in found.problems]}
 
 
 def _print_window(found: Window) -> None:

@@ -157,7 +157,7 @@ def test_tool_calls_and_results_are_in_the_window(
     tells["message"]["toolCallId"] = "t1"
     path = write_session("agent:main:main", [message("a", None, "user", "q"), asks, tells])
     rows = branchline("sessions", "window", str(path), "--json").json["messages"]
-    assert rows[1]["toolCalls"] == [{"id": "t1", "name": "read", "arguments": {"path": "x"}}]
+    assert rows[1]["toolCalls"] == ["t1"]
     assert rows[2] == {"role": "toolResult", "text": "42", "entryId": "c", "toolCallId": "t1"}
     assert "read" in branchline("sessions", "history", str(path)).out
 
@@ -176,9 +176,8 @@ def test_recorded_contexts_come_out_of_window(
         ran = branchline("sessions", "window", str(path), *chosen, "--json")
         assert ran.code == 0, (case["id"], ran.err)
         found, expected = ran.json, case["expected"]
-        got = [(row["role"], row["text"]) for row in found["messages"]]
-        want = [(row["role"], row["text"]) for row in expected["messages"]]
-        assert got == want, case["id"]
+        got = [{name: row[name] for name in row if name != "entryId"} for row in found["messages"]]
+        assert got == expected["messages"], case["id"]
         assert found["model"] == expected["model"], case["id"]
         assert found["thinkingLevel"] == expected["thinkingLevel"], case["id"]
 
