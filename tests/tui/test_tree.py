@@ -55,12 +55,12 @@ async def settled(pilot: Pilot[None]) -> None:
     """Until the preview shows the entry under the cursor."""
     found = pilot.app.screen_stack[0]
     if isinstance(found, TreeScreen) and found.preview.display:
-        name = found.current_entry()
+        name = found.entry_here
         await until(
             pilot,
             lambda: (
                 found.preview.shown is not None
-                and found.preview.shown.entry.id == name == found.current_entry()
+                and found.preview.shown.entry.id == name == found.entry_here
             ),
             "the preview",
         )

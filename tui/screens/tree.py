@@ -196,7 +196,7 @@ class TreeScreen(TreeSearch):
         if ref != self.ref:
             self.open(ref)
         elif self._stale:
-            self.load()
+            self.load(to_leaf=self._on_leaf())
         self._stale = False
 
     def draw(self) -> None:
@@ -236,7 +236,8 @@ class TreeScreen(TreeSearch):
         if self.preview.display:
             later(self, self._preview, group="preview")
 
-    def current_entry(self) -> str | None:
+    @property
+    def entry_here(self) -> str | None:
         """The entry that the cursor stands for: its own, the head of a fold, the leaf."""
         lines = self.list.lines_shown
         if lines is None or self.list.cursor >= len(lines):
@@ -247,7 +248,7 @@ class TreeScreen(TreeSearch):
         return found.key if isinstance(found, Fold) else lines.forest.outline.ids[found]
 
     async def _preview(self) -> None:
-        name, forest, lines = self.current_entry(), self.forest, self.list.lines_shown
+        name, forest, lines = self.entry_here, self.forest, self.list.lines_shown
         if name is None or forest is None or lines is None:
             self.preview.show(None, self.home.glyphs)
             return
@@ -273,7 +274,7 @@ class TreeScreen(TreeSearch):
         """The next view; the cursor stays on its entry, or goes to the nearest above it."""
         self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
         self.draw()
-        self.load(at=self.current_entry())
+        self.load(at=self.entry_here)
 
     def action_branch(self, step: int) -> None:
         self.list.step_branch(step)
@@ -299,7 +300,7 @@ class TreeScreen(TreeSearch):
             self.add_class("-zoom-preview" if self.focused is self.preview else "-zoom-tree")
 
     def action_copy_id(self) -> None:
-        name = self.current_entry()
+        name = self.entry_here
         if name is not None:
             self.app.copy_to_clipboard(name)
             self.notify(safe_line(name), title="Id copied", markup=False, timeout=3)
@@ -310,7 +311,7 @@ class TreeScreen(TreeSearch):
     async def _page(self) -> None:
         from tui.widgets.external import page
 
-        name, forest = self.current_entry(), self.forest
+        name, forest = self.entry_here, self.forest
         if name is None or forest is None:
             return
         try:
@@ -348,7 +349,7 @@ class TreeScreen(TreeSearch):
     # the X-ray
 
     def action_xray(self) -> None:
-        name = self.current_entry()
+        name = self.entry_here
         if name is not None:
             self.act(partial(self._xray, name))
 

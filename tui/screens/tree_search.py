@@ -66,7 +66,7 @@ class TreeSearch(TreeActions):
             self.draw()
             self.say(f"nothing holds {query}", "Search")
             return
-        here = places.get(self.current_entry() or "", 0)
+        here = places.get(self.entry_here or "", 0)
         first = next((i for i, name in enumerate(names) if places.get(name, -1) >= here), 0)
         self._go_to_hit(first)
 

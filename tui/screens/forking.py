@@ -1,0 +1,166 @@
+"""Going on from an entry: continue, edit and send again, regenerate, fork; from the tree and from
+the conversation alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from engine.agents.branch import DEFAULT_SUMMARY, Moved
+from engine.errors import BranchlineError
+from engine.sessions.navigate import question_of
+from engine.sessions.tree import Tree
+from engine.text import safe_line
+from tui.cells import count
+from tui.later import later
+from tui.naming import is_stored
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from tui.app import BranchlineApp
+    from tui.widgets.dialogs.fork import ForkAbout, ForkChoice
+
+__all__ = ["Forking"]
+
+
+class Forking(Screen[None]):
+    """A screen on which a person goes on from an entry of a session."""
+
+    undo_hint = "u in the tree (t) undoes it"
+    following = False
+    """Whether the cursor goes with the leaf until the turn that was asked for has ended."""
+
+    @property
+    def home(self) -> BranchlineApp:
+        return cast("BranchlineApp", self.app)
+
+    @property
+    def session_ref(self) -> str:
+        """The session that is worked on: its key, or the file of a leftover."""
+        raise NotImplementedError
+
+    @property
+    def entry_here(self) -> str | None:
+        """The entry under the cursor."""
+        raise NotImplementedError
+
+    # doing things
+
+    def act(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Carry something out; an error of the engine is told."""
+        later(self, partial(self._guarded, work), group="act", exclusive=False)
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except BranchlineError as error:
+            self.home.fail(error)
+
+    def say(self, text: str, title: str) -> None:
+        """A short notice; made safe here."""
+        self.notify(safe_line(text), title=safe_line(title), markup=False, timeout=4)
+
+    def writable_here(self) -> str | None:
+        """The entry to be worked on; None (said) where nothing can be written."""
+        name = self.entry_here
+        info = self.home.bridge.tracker.infos.get(self.session_ref)
+        if name is not None and info is not None and is_stored(info):
+            self.say("it is kept as it was; f forks it into a session of its own", "Stored")
+            return None
+        return name
+
+    def tell_moved(self, moved: Moved) -> None:
+        """Say what was done to the tree."""
+        if moved.entries:
+            self.say(self.undo_hint, moved.what.capitalize())
+
+    async def to_chat(self, ref: str, text: str | None = None) -> None:
+        """To the conversation, ready to write; `text` goes into the composer."""
+        from tui.screens.sessions import SessionsScreen
+
+        if self.app.current_mode != "sessions":
+            await self.app.switch_mode("sessions")
+        screen = self.app.screen
+        if isinstance(screen, SessionsScreen):
+            screen.take_up(ref, text)
+
+    # continue, edit, regenerate, fork
+
+    async def go_on(self, name: str, summary: str = "", label: str | None = None) -> None:
+        """Continue at an entry, and write there."""
+        ref = self.session_ref
+        moved = await self.home.engine.branches.move(ref, name, summary=summary, label=label)
+        self.tell_moved(moved)
+        await self.to_chat(ref, moved.editor)
+
+    def action_edit(self) -> None:
+        """Edit a person's message and send it again; of a reply, the message it answers."""
+        name = self.writable_here()
+        if name is not None:
+            self.act(partial(self._edit, name))
+
+    async def _edit(self, name: str) -> None:
+        tree = await self.home.engine.tree(self.session_ref)
+        asked = question_of(tree, name)
+        if asked is None:
+            self.say("nobody said anything before this", "Nothing to edit")
+        else:
+            await self._fork(asked.id, "edit")
+
+    def action_fork(self) -> None:
+        name = self.entry_here
+        if name is not None:
+            self.act(partial(self._fork, name, "continue"))
+
+    async def _fork(self, name: str, kind: str) -> None:
+        from tui.widgets.dialogs.fork import ForkDialog
+
+        about = await self._about(await self.home.engine.tree(self.session_ref), name)
+        choice = await self.app.push_screen_wait(ForkDialog(about, kind))
+        if choice is None:
+            return
+        if choice.kind == "session":
+            await self._new_session(name, choice.label)
+        elif self.writable_here() is not None:
+            await self._chosen(name, choice)
+
+    async def _chosen(self, name: str, choice: ForkChoice) -> None:
+        branches, ref = self.home.engine.branches, self.session_ref
+        if choice.kind == "continue":
+            summary = DEFAULT_SUMMARY if choice.summarize else ""
+            await self.go_on(name, summary, choice.label or None)
+            return
+        self.following = True
+        if choice.kind == "edit":
+            receipt = await branches.edit(ref, name, choice.text)
+        else:
+            receipt = await branches.regenerate(ref, name)
+        stored = await receipt.stored()
+        if choice.label and stored is not None:
+            await branches.label(ref, stored, choice.label)
+
+    async def _about(self, tree: Tree, name: str) -> ForkAbout:
+        """What the fork dialog says of an entry."""
+        from tui.widgets.dialogs.fork import ForkAbout
+
+        engine: Engine = self.home.engine
+        node = tree.node(name)
+        text = tree.entry(name).text if node.role == "user" else None
+        preview, room, problem = None, 0, ""
+        try:
+            preview = await engine.branches.preview_fork(self.session_ref, name)
+            room = (await engine.xray(self.session_ref, name)).model.context_window
+        except BranchlineError as error:
+            problem = str(error)
+        info = self.home.bridge.tracker.infos.get(self.session_ref)
+        key = f"{info.key if info is not None else self.session_ref}:fork:…"
+        return ForkAbout(name, text, node.role == "assistant", key, preview, room, problem)
+
+    async def _new_session(self, name: str, label: str) -> None:
+        forked = await self.home.engine.branches.fork(self.session_ref, name, name=label)
+        self.say(f"{forked.session_key} · {count(forked.tokens)} tokens", "Forked")
+        await self.home.bridge.load()
+        await self.to_chat(forked.session_key)
