@@ -77,6 +77,9 @@ class Disk:
     def stat(self, fd: int) -> os.stat_result:
         return os.fstat(fd)
 
+    def chmod(self, fd: int, mode: int) -> None:
+        os.fchmod(fd, mode)
+
     def look(self, path: Path) -> os.stat_result:
         """What stands at a path; a link itself, not what it points at."""
         return os.lstat(path)
@@ -264,13 +267,20 @@ def copy_range(disk: Disk, fd: int, start: int, end: int, target: Path) -> None:
 
 
 def write_atomic(
-    disk: Disk, path: Path, data: bytes, *, mode: int = 0o600, sync: bool = True
+    disk: Disk,
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o600,
+    exact: bool = False,
+    sync: bool = True,
 ) -> None:
     """Replace a file's content so that a crash leaves the old or the new, never a mixture.
 
     Args:
         disk, path, data: where, and what.
         mode: the new file's permissions.
+        exact: they hold whatever the umask takes away.
         sync: False for what can be made anew: when the power goes, neither may be left.
 
     Raises:
@@ -282,6 +292,8 @@ def write_atomic(
             disk.unlink(temporary)
         fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
+            if exact:
+                disk.chmod(fd, mode)
             write_all(disk, fd, data)
             if sync:
                 disk.fsync(fd)
