@@ -53,7 +53,8 @@ def stretch_of(tree: Tree, leaf: str | None) -> Stretch:
     else:
         behind = kept[0] if kept else next(walk, None)
         kept = []
-        if first and entry.parent_id is not None:
+        # One that names itself says that nothing is kept.
+        if first and first != compaction_id and entry.parent_id is not None:
             problems = (_lost_kept(compaction_id, first),)
     nodes = (*after, *kept)
     reason = f"folded into the summary of compaction {shown(compaction_id)}"

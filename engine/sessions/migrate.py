@@ -74,8 +74,9 @@ def _chain(lines: list[Line], ids: Callable[[int], str]) -> None:
         previous = names[index]
         if line.get("type") == "compaction" and "firstKeptEntryIndex" in line:
             kept = line.pop("firstKeptEntryIndex")
-            # The index counts all lines, the header too; it always points backwards.
-            if type(kept) is int and 0 < kept < index:
+            # The index counts all lines, the header too; it points backwards, or at the
+            # compaction itself, which keeps nothing.
+            if type(kept) is int and 0 < kept <= index:
                 line["firstKeptEntryId"] = names[kept]
 
 

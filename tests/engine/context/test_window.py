@@ -103,6 +103,14 @@ def test_unknown_and_damaged_entries_get_a_decision() -> None:
     assert "damaged" in reason(window, "d")
 
 
+def test_a_compaction_that_keeps_from_itself_keeps_nothing_and_is_no_problem() -> None:
+    talk = Talk()
+    talk.say("user", "old", "u")
+    talk.add("compaction", "c", summary="S", firstKeptEntryId="c")
+    window = talk.window()
+    assert ids(window) == ["c"] and not window.problems
+
+
 def test_a_correction_that_removes_takes_the_message_out() -> None:
     talk = Talk()
     talk.say("user", "hi", "u")

@@ -60,10 +60,9 @@ def test_v1_points_at_what_it_kept_by_its_place_in_the_file() -> None:
     assert found[3]["firstKeptEntryId"] == "n2" and "firstKeptEntryIndex" not in found[3]
     assert [line.get("parentId") for line in found[1:]] == [None, "n1", "n2", "n3"]
     assert found[4]["message"]["role"] == "custom"
-    for wrong in (0, 99, 3, -1, "2", True, None):
-        lines = [*V1[:3], {**V1[3], "firstKeptEntryIndex": wrong}]
-        kept = upgrade(lines, lambda n: f"n{n}")[3].get("firstKeptEntryId")
-        assert kept is None, wrong
+    for index, name in ((0, None), (99, None), (3, "n3"), (-1, None), ("2", None), (True, None)):
+        lines = [*V1[:3], {**V1[3], "firstKeptEntryIndex": index}]
+        assert upgrade(lines, lambda n: f"n{n}")[3].get("firstKeptEntryId") == name, index
 
 
 @pytest.mark.parametrize(
