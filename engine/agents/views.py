@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from engine.agents.origin import envelope_of
 from engine.agents.pool import LiveSession
@@ -13,6 +13,7 @@ from engine.routing.keys import chat_type, parse_key
 from engine.routing.router import Route
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.records import Kind, SessionRecord
+from engine.sessions.siblings import siblings_of
 from engine.sessions.tree import Tree
 
 __all__ = [
@@ -139,10 +140,12 @@ class Xray:
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
     """Entries of the path from the root to the leaf, oldest first. `before`: ask with it for the
-    page of older ones; None when these are the oldest."""
+    page of older ones; None when these are the oldest. `branches`: how many branches begin beside
+    an entry, itself counted, where there are several."""
 
     entries: tuple[Entry, ...]
     before: str | None
+    branches: Mapping[str, int] = field(default_factory=dict)
 
 
 def info_of(record: SessionRecord, inside: int, label: str | None = None) -> SessionInfo:
@@ -196,10 +199,16 @@ def page_of(live: LiveSession, before: str | None, limit: int) -> HistoryPage:
     """The newest `limit` entries of the path that a person reads, from `before` upwards."""
     tree = live.transcript.tree
     entries: list[Entry] = []
+    branches: dict[str, int] = {}
+    older: str | None = None
     for node in tree.up(before if before is not None else tree.leaf):
         if is_bookkeeping(node.type, node.custom_type):
             continue
         if len(entries) == limit:
-            return HistoryPage(tuple(reversed(entries)), node.id)
+            older = node.id
+            break
         entries.append(tree.entry(node.id))
-    return HistoryPage(tuple(reversed(entries)), None)
+        beside = len(siblings_of(tree, node.id))
+        if beside > 1:
+            branches[node.id] = beside
+    return HistoryPage(tuple(reversed(entries)), older, branches)
