@@ -12,7 +12,7 @@ from engine.agents.branch import TreeRoom
 from engine.agents.dispatch import Dispatch
 from engine.agents.folding import CompactionRoom
 from engine.agents.gate import Gate
-from engine.agents.intake import check_text, make_order, workspace_of
+from engine.agents.intake import check_place, check_text, make_order, workspace_of
 from engine.agents.lanes import Lanes
 from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
@@ -20,6 +20,7 @@ from engine.agents.order import Order, Receipt, Setup, TurnResult
 from engine.agents.pairing_book import PairingBook
 from engine.agents.pool import SessionPool
 from engine.agents.redelivery import Deliveries
+from engine.agents.reload import ConfigRoom
 from engine.agents.settings import Settings, first_snapshot
 from engine.agents.turn import Kitchen, in_thread
 from engine.agents.views import (
@@ -39,7 +40,7 @@ from engine.config.schema import Config, DmScope
 from engine.context.window import Window
 from engine.disk import Disk
 from engine.errors import Problem
-from engine.events import ConfigChanged, Event, Noticed
+from engine.events import Event, Noticed
 from engine.hub import Hub
 from engine.models.door import Check
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
@@ -77,6 +78,7 @@ class Engine:
         leaks: who saw whose words, and by which rule.
         pairing: who asked to be let in and who was.
         branches: moves, edits, copies and marks in a session's tree.
+        settings: the config: its file, live reload, edits, revisions.
         compaction: folds sessions, with a look at the summary first.
     """
 
@@ -100,12 +102,20 @@ class Engine:
         self._lanes = Lanes(snapshot.config.agents.defaults.max_concurrent)
         self._pool = SessionPool(Store(disk, state_dir, clock))
         self.leaks = LeakMonitor(look_in(self._pool), self._hub.publish)
-        self._settings = Settings(
-            snapshot,
-            environ=environ,
+        self.settings = ConfigRoom(
+            Settings(
+                snapshot,
+                environ=environ,
+                clock=clock,
+                paced=paced,
+                checks=lambda config: (self.leaks.check_for(config), *checks),
+            ),
+            disk=disk,
             clock=clock,
-            paced=paced,
-            checks=lambda config: (self.leaks.check_for(config), *checks),
+            state_dir=state_dir,
+            environ=environ,
+            publish=self._hub.publish,
+            applied=self._resize,
         )
         self._kitchen = Kitchen(
             self._pool,
@@ -188,7 +198,7 @@ class Engine:
     @property
     def setup(self) -> Setup:
         """The config in force and what is made of it."""
-        return self._settings.setup
+        return self.settings.setup
 
     @property
     def config(self) -> Config:
@@ -228,11 +238,13 @@ class Engine:
             model: a model for this turn only.
 
         Raises:
-            InputRefused: empty or too large.
+            InputRefused: empty, too large, or of somebody who does not belong there.
             SessionNotFound: `session_key` is no key.
         """
         check_text(envelope.text)
-        return self._dispatch.start(self._order(envelope, session_key, model))
+        order = self._order(envelope, session_key, model)
+        check_place(order)
+        return self._dispatch.start(order)
 
     def _order(
         self, envelope: Envelope, session_key: str | None = None, model: str | None = None
@@ -349,32 +361,35 @@ class Engine:
         Raises:
             ConfigError: the text cannot be used; what was in force stays.
         """
-        return self.adopt(await in_thread(self.prepare_config, config))
+        return await self.settings.apply(config)
 
     def prepare_config(self, config: str | Config) -> Setup:
         """Make ready what would hold under another config, for `adopt`; see `apply_config`."""
-        return self._settings.prepare(config)
+        return self.settings.prepare(config)
 
     async def set_scope(self, scope: DmScope) -> int:
         """Change `session.dmScope` as `apply_config` does. Sessions stay under their keys."""
-        return await self.apply_config(self._settings.with_scope(scope))
+        return await self.apply_config(self.settings.with_scope(scope))
 
     async def undo_config(self) -> int | None:
         """Go back to the config before the one in force; None when there is none."""
-        return self._told() if await in_thread(self._settings.undo) else None
+        return await self.settings.undo()
 
     def adopt(self, setup: Setup) -> int:
         """Put a setup in force at once, also from within a turn; see `apply_config`."""
-        return self._told() if self._settings.take(setup) else self.revision
+        return self.settings.adopt(setup)
 
-    def _told(self) -> int:
+    def _resize(self) -> None:
         self._lanes.resize(self.config.agents.defaults.max_concurrent)
-        self._hub.publish(ConfigChanged(self.revision))
-        return self.revision
 
     async def watch(self) -> None:
-        """Take in what other processes write, until cancelled."""
-        await watch_sessions(self._pool, self.state_dir / "agents", self._hub.publish)
+        """Take in what others write, sessions and the config file, until cancelled."""
+        import anyio
+
+        async with anyio.create_task_group() as tasks:
+            folder = self.state_dir / "agents"
+            tasks.start_soon(watch_sessions, self._pool, folder, self._hub.publish)
+            tasks.start_soon(self.settings.watch)
 
     def notice(self, problem: Problem) -> None:
         """Tell everybody of something a person should know."""

@@ -15,7 +15,7 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Peer, Sender
 from engine.routing.keys import agent_of, canonical_key, split_key
 from engine.text import safe_line
 
-__all__ = ["MESSAGE_LIMIT", "check_text", "identified", "make_order", "workspace_of"]
+__all__ = ["MESSAGE_LIMIT", "check_place", "check_text", "identified", "make_order", "workspace_of"]
 
 MESSAGE_LIMIT = 1 << 20
 """Bytes of a message that comes in (SPEC §15)."""
@@ -34,6 +34,25 @@ def check_text(text: str) -> None:
         raise InputRefused(
             f"the message has {size:,} bytes; {MESSAGE_LIMIT:,} are the most",
             remedy="Send it in parts, or put it into a file of the workspace",
+        )
+
+
+def check_place(order: Order) -> None:
+    """Refuse a message that somebody but the operator sends past routing: a person writes where
+    routing leads them, and nowhere else.
+
+    Raises:
+        InputRefused: the order's session is not where its sender belongs.
+    """
+    if order.route is not None or order.principal.is_operator:
+        return
+    own = order.setup.router.route(order.envelope).session_key
+    if own != order.session_key:
+        who = safe_line(order.principal.name, limit=60)
+        raise InputRefused(
+            f"{who} belongs to {safe_line(own, limit=200)}, "
+            f"not to {safe_line(order.session_key, limit=200)}",
+            remedy="Only the operator may write into any session",
         )
 
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from engine import Engine, Envelope, ManualClock, Peer, Sender
-from engine.errors import StoreError
+from engine.errors import InputRefused, StoreError
 from engine.events import EntryAppended, Noticed, TurnedAway
 from tests.engine.conftest import Open, answer, dm, said
 
@@ -244,3 +244,14 @@ async def test_shared_knowledge_is_read_under_partial_isolation_only(
             await answer(engine, dm("bob", "hi"))
         assert (state / "knowledge" / "hours.md").read_text() == "We are open until nine."
     assert ["until nine" in system for system in seen] == [False, True]
+
+
+async def test_nobody_but_the_operator_writes_past_routing(open_engine: Open) -> None:
+    async with open_engine() as engine:
+        await answer(engine, dm("alice", "my secret"))
+        alice = "agent:main:telegram:dm:alice"
+        with pytest.raises(InputRefused, match="belongs to agent:main:telegram:dm:bob"):
+            await engine.submit(dm("bob", "hi"), session_key=alice)
+        assert await texts(engine, alice) == ["my secret"]
+        assert await answer(engine, dm("alice", "still me"), session_key=alice)
+        assert await answer(engine, said("the operator here"), session_key=alice)
