@@ -16,6 +16,8 @@ from engine.models.protocol import ChatMessage, ModelRequest, Text
 from engine.sessions.transcript import Transcript
 from tests.engine.conftest import Open, answer, dm, said
 
+pytestmark = pytest.mark.usefixtures("open_door")
+
 ALICE = "agent:main:telegram:dm:alice"
 APART = '{session: {dmScope: "per-channel-peer"}}'
 MAIN = '{session: {dmScope: "main"}}'
