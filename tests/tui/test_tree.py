@@ -242,8 +242,7 @@ async def test_edit_and_resend_makes_a_sibling_and_the_leaf_moves_live(tmp_path:
         await until(pilot, lambda: isinstance(app.screen, ForkDialog), "the dialog")
         area = app.screen.query_one(TextArea)
         assert area.text == "Make it stream" and area.has_focus
-        area.load_text("Make it stream twice")
-        await pilot.press("enter")
+        await pilot.press("space", *"twice", "enter")
         live: list[bool] = []
         await until(
             pilot,

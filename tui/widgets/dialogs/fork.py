@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
@@ -54,6 +55,24 @@ class ForkChoice:
     summarize: bool
 
 
+class Words(TextArea):
+    """The words of a message: Enter is done with them, ^J begins a new line."""
+
+    class Done(Message):
+        """Enter was pressed."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Looked at here and not as bindings of the dialog: those would overtake letters that
+        came just before them in one burst."""
+        if event.key in ("enter", "ctrl+j", "shift+enter", "alt+enter"):
+            event.stop()
+            event.prevent_default()
+            if event.key == "enter":
+                self.post_message(self.Done())
+            else:
+                self.insert("\n")
+
+
 class ForkDialog(ModalScreen[ForkChoice | None]):
     """Asks how to go on from an entry; ends with the choice, None when cancelled.
 
@@ -69,13 +88,12 @@ class ForkDialog(ModalScreen[ForkChoice | None]):
     for the model. **edit + resend** puts a new message beside the old one; **regenerate** asks
     for another reply. **new session** copies the way to this entry into a session of its own.
 
-    Arrows choose, **Tab** goes through the fields, **Enter** does it.
+    Arrows choose, **Tab** goes through the fields, **Enter** does it, **^J** begins a new line.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="dialog.cancel"),
-        Binding("enter", "accept", "Do it", id="dialog.accept", priority=True),
-        Binding("ctrl+j", "newline", "New line", id="dialog.newline", priority=True),
+        Binding("enter", "accept", "Do it", id="dialog.accept"),
     ]
 
     DEFAULT_CSS = f"""
@@ -113,10 +131,10 @@ class ForkDialog(ModalScreen[ForkChoice | None]):
             box.border_subtitle = Content("Tab field · Enter do it · Esc cancel")
             yield Choices(self._options(), id="kind")
             yield Static(Content(""), classes="told", id="told", markup=False)
-            yield Static(Content("text"), classes="field", id="text-name", markup=False)
-            area = TextArea(self.about.text or "", soft_wrap=True, id="text")
-            area.show_line_numbers = False
-            yield area
+            yield Static(
+                Content("text   ^J new line"), classes="field", id="text-name", markup=False
+            )
+            yield Words(self.about.text or "", soft_wrap=True, show_line_numbers=False, id="text")
             yield Static(Content("label"), classes="field", id="label-name", markup=False)
             yield Input(max_length=80, compact=True, id="label")
             yield Tick("leave a summary of the branch that is left   Space", id="summary")
@@ -174,10 +192,11 @@ class ForkDialog(ModalScreen[ForkChoice | None]):
             rows.append(Content.styled(told, MUTED))
         return Content("\n").join(rows)
 
-    def action_newline(self) -> None:
-        area = self.query_one(TextArea)
-        if area.has_focus:
-            area.insert("\n")
+    @on(Words.Done)
+    @on(Input.Submitted)
+    def _done(self, event: Words.Done | Input.Submitted) -> None:
+        event.stop()
+        self.action_accept()
 
     def action_accept(self) -> None:
         kind = self.query_one(Choices).option.key
