@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from engine.agents.leak import Sighting
 from engine.engine import Engine
 from engine.errors import ModelError, Problem
+from engine.events import LeakFound
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import agent_of
 from engine.text import safe_line
@@ -23,6 +25,8 @@ __all__ = [
     "config_errors",
     "connect_hint",
     "inspector_state",
+    "isolation_problems",
+    "leak_lines",
     "short_path",
 ]
 
@@ -52,13 +56,59 @@ def broken_line(errors: Sequence[Problem], revision: int, glyphs: Glyphs) -> str
     return f"{glyphs.broken} config {said}{more}; revision {revision} stays in force"
 
 
+def leak_lines(leaks: Sequence[LeakFound], glyphs: Glyphs) -> tuple[str, ...]:
+    """The leaks that were stopped, in one line of several lengths; () when there is none."""
+    if not leaks:
+        return ()
+    last = leaks[-1]
+    reader = safe_line(last.reader_name or last.reader or "somebody", limit=40)
+    author = safe_line(last.author_name or last.author or "somebody", limit=40)
+    more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
+    head = f"{glyphs.broken} LEAK STOPPED"
+    told = f"{head}: {reader} would have seen words of {author}"
+    where = safe_line(last.session_key, limit=120)
+    return (
+        f"{told}, in {where}; the request was not sent{more}",
+        f"{told}; the request was not sent{more}",
+        f"{told}; not sent{more}",
+        f"{head}: words of {author} for {reader}; not sent",
+        f"{head}, not sent: {author} to {reader}",
+    )
+
+
+def isolation_problems(engine: Engine) -> list[Problem]:
+    """Who would have seen, or by the operator's choice did see, whose words; and who met a full
+    house."""
+    found = [_told(seen) for seen in reversed(engine.leaks.sightings()) if seen.verdict in _GRAVE]
+    found.sort(key=lambda problem: problem.severity)
+    if engine.turned_away:
+        noun = "message" if engine.turned_away == 1 else "messages"
+        told = f"{engine.turned_away} {noun} of new senders turned away since the start"
+        hint = f"{engine.config.session.max_concurrent} sessions at most"
+        found.append(Problem(told, "warning", path="session.maxConcurrent", hint=hint))
+    return found
+
+
+_GRAVE = ("refused", "exposed")
+
+
+def _told(seen: Sighting) -> Problem:
+    reader, author = seen.reader_name or seen.reader, seen.author_name or seen.author
+    times = f"{seen.requests} requests" if seen.requests > 1 else "1 request"
+    if seen.verdict == "refused":
+        told = f"a leak was stopped: {reader} would have seen words of {author or 'somebody'}"
+        return Problem(f"{told}; {times} not sent", path=seen.session_key, hint=seen.rule)
+    told = f"{reader} is answered with words of {author or 'somebody'} in sight ({times})"
+    return Problem(told, "warning", path=seen.session_key, hint=seen.rule)
+
+
 def config_errors(engine: Engine) -> list[Problem]:
     """What keeps the config on disk from being in force; problems of sessions are not among it."""
     own = {None, str(engine.config_path)}
     return [each for each in engine.problems if each.severity == "error" and each.file in own]
 
 
-def bar_state(engine: Engine, tracker: Tracker) -> BarState:
+def bar_state(engine: Engine, tracker: Tracker, asking: int) -> BarState:
     """Row 0 of a screen. Its place is left empty: the only screen needs no name."""
     return BarState(
         config=short_path(engine.config_path),
@@ -69,6 +119,8 @@ def bar_state(engine: Engine, tracker: Tracker) -> BarState:
         busy=tracker.busy,
         queued=len(tracker.queued),
         problems=len(engine.problems),
+        asking=asking,
+        turned_away=engine.turned_away,
     )
 
 
@@ -93,9 +145,18 @@ def inspector_state(engine: Engine, tracker: Tracker, chat: Chat) -> InspectorSt
         revision=engine.revision,
         status=tracker.status(chat.ref),
         queued=sum(1 for key in tracker.queued.values() if key == chat.key),
+        company=chat.company,
+        seen=tuple(_seen(engine, chat.ref)) if view is not None else (),
         fill=tracker.fills.get(chat.ref) if view is not None else None,
         model=view.model.ref if view is not None else _default_model(engine, chat.ref),
     )
+
+
+def _seen(engine: Engine, key: str) -> Iterator[Sighting]:
+    """What the leak monitor saw of a session since the start, of other people's words."""
+    for seen in engine.leaks.sightings(session_key=key):
+        if seen.verdict in _GRAVE:
+            yield seen
 
 
 def _default_model(engine: Engine, key: str) -> str:

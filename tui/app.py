@@ -9,18 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
-from engine.events import ConfigChanged, Noticed
+from engine.events import ConfigChanged, Noticed, TurnedAway
 from engine.text import safe_text
 from tui import modes
 from tui.bridge import Batch, Bridge
 from tui.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory, save_memory
+from tui.pairing import PairingDesk
 from tui.screens.sessions import SessionsScreen
 from tui.theme import DARK, own_themes, read_themes
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
 __all__ = ["BranchlineApp", "run_app"]
+
+DOOR_SECONDS = 20
+"""How often it is looked who asks to be let in: other programs may have been told."""
 
 TOASTS = 3
 """Problems told one by one at a start; more are counted."""
@@ -88,6 +93,7 @@ class BranchlineApp(App[None]):
         super().__init__()
         self.engine = engine
         self.bridge = Bridge(engine)
+        self.pairings = PairingDesk(engine.pairing)
         self.memory: AppMemory = load_memory(engine.state_dir)
         self.farewell = ""
         for theme in own_themes():
@@ -121,6 +127,13 @@ class BranchlineApp(App[None]):
         self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
         self._tell(self.engine.problems)
         self._tell(self._keymap_problems())
+        self._look_at_door()
+        self.set_interval(DOOR_SECONDS, self._look_at_door)
+
+    @work(exclusive=True, group="door")
+    async def _look_at_door(self) -> None:
+        if await self.pairings.look():
+            self.bridge.tell_again()
 
     def _apply_config(self) -> None:
         wanted = self.engine.config.ui.theme or self.memory.theme or DARK
@@ -152,6 +165,8 @@ class BranchlineApp(App[None]):
         for event in batch:
             if isinstance(event, Noticed):
                 self._tell((event.problem,))
+            elif isinstance(event, TurnedAway):
+                self._look_at_door()
             elif isinstance(event, ConfigChanged):
                 self._apply_config()
                 self._tell(self._keymap_problems())
@@ -175,9 +190,10 @@ class BranchlineApp(App[None]):
 
     def show_problems(self) -> None:
         """Everything that is wrong, with places and hints."""
+        from tui.advice import isolation_problems
         from tui.widgets.dialogs.problems import Problems
 
-        problems = [*self.engine.problems]
+        problems = [*isolation_problems(self.engine), *self.engine.problems]
         for info in self.bridge.tracker.infos.values():
             problems += info.problems
         self.push_screen(Problems(list(dict.fromkeys(problems)), self.glyphs))

@@ -137,6 +137,10 @@ class Bridge:
             self._publish(())
             await asyncio.sleep(PERIOD)
 
+    def tell_again(self) -> None:
+        """Have the screens look again at what no event tells of."""
+        self._publish(())
+
     def _publish(self, batch: Batch) -> None:
         for listener in tuple(self._listeners):
             listener(batch)

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from textual.content import Content
 
+from engine.agents.company import Company, company_of
+from engine.agents.sharing import Sharing
 from engine.engine import Engine, HistoryPage, Receipt, SessionView
 from engine.errors import SessionNotFound, SessionReadOnly
 from engine.events import (
@@ -24,11 +26,12 @@ from engine.events import (
     TurnSwitched,
 )
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.sessions.entries import is_bookkeeping
+from engine.sessions.entries import LEAF, Entry, is_bookkeeping
 from engine.text import safe_line
 from tui.naming import chat_name, is_stored, title_of
 from tui.tracker import Tracker
 from tui.widgets.conversation import Conversation
+from tui.widgets.shown import in_group
 
 __all__ = ["PAGE", "Chat"]
 
@@ -48,6 +51,7 @@ class Chat:
     Attributes:
         ref: what is open: a session key, or the file of a leftover.
         view: what the inspector shows; None for a chat that has no entry yet.
+        company: whose words are in the window.
     """
 
     def __init__(
@@ -63,9 +67,12 @@ class Chat:
         self._decorate = decorate
         self.ref = ""
         self.view: SessionView | None = None
+        self.company = Company()
+        self._aside: str | None = None
         self._last: str | None = None
         self._started: str | None = None
         self._moved = False
+        self._astray = False
         self._said: list[str] = []
         self._coming = ""
         self._early: list[Event] = []
@@ -100,13 +107,14 @@ class Chat:
         Raises:
             BranchlineError: it cannot be read; what was shown before stays.
         """
-        self._coming, self._early = ref, []
+        self._coming, self._early, self._astray = ref, [], False
         try:
             page, view = await self._read(ref)
         finally:
             self._coming = ""
         # From here to `show` nothing is awaited: the tracker's live text is exactly what was told.
-        self.ref, self.view = ref, view
+        self.ref, self._aside = ref, None
+        self._look_at(view)
         self._said = []
         self._tracker.opened(ref)
         turn = self._tracker.live.get(self.key)
@@ -133,6 +141,12 @@ class Chat:
             return await self._engine.history(ref, limit=PAGE), view
         except SessionNotFound:
             return HistoryPage((), None), None
+
+    def _look_at(self, view: SessionView | None) -> None:
+        self.view, self.company = view, Company()
+        if view is not None:
+            sharing = Sharing(self._engine.config)
+            self.company = company_of(view.window, sharing, view.info.key)
 
     async def older(self, before: str) -> None:
         """Put older entries on top.
@@ -166,16 +180,20 @@ class Chat:
             case ReplyDelta():
                 column.stream(event.turn_id, event.text, event.thinking)
             case EntryAppended():
+                self._astray = self._astray or self._leaves(event.entry)
                 if not is_bookkeeping(event.entry.type, event.entry.custom_type):
                     self._last = event.entry.id
                 column.append(event.entry)
+                self._aside = event.entry.id if in_group(event.entry) else None
             case TurnStarted():
-                self._started = event.turn_id
+                self._started, self._aside = event.turn_id, None
                 self._said = []
                 column.turn_started(event.turn_id, event.model)
             case TurnEnded():
                 # What never started is told to its sender, who still has the text.
                 known = event.turn_id == self._started
+                if not known and self._aside is not None and event.stop_reason == "stop":
+                    column.set_aside(self._aside)
                 column.turn_ended(event if known else replace(event, error=None))
             case TurnSwitched():
                 reason = safe_line(event.reason, limit=200)
@@ -185,6 +203,11 @@ class Chat:
                 reason = safe_line(event.reason, limit=200)
                 column.note(f"{reason}; trying again in {event.seconds:.0f} s", "warning")
 
+    def _leaves(self, entry: Entry) -> bool:
+        """Whether the conversation goes on from another place than the column ends at."""
+        body = entry.data.get("data") if entry.custom_type == LEAF else None
+        return isinstance(body, dict) and body.get("targetId") != self._last
+
     async def refresh(self) -> None:
         """Read the view again; after a SessionChanged also the page, which is shown anew when it
         no longer ends where the column does (the leaf moved, the session was reset).
@@ -192,12 +215,16 @@ class Chat:
         Raises:
             BranchlineError: the session cannot be read.
         """
+        if self._astray:  # the leaf went elsewhere: what is shown is of another branch
+            self._astray = False
+            await self.open(self.ref)
+            return
         ref, moved = self.ref, self._moved
         self._moved = False
         page, view = await self._read(ref)
         if ref != self.ref:
             return
-        self.view = view
+        self._look_at(view)
         last = page.entries[-1].id if page.entries else None
         if moved and last != self._last and self.key not in self._tracker.live:
             await self._show(page)

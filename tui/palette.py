@@ -14,6 +14,7 @@ from textual.screen import Screen
 from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError
 from engine.text import safe_line
+from tui import isolation
 from tui.cells import count
 from tui.naming import title_of
 from tui.screens.sessions import SessionsScreen
@@ -132,7 +133,7 @@ def pick_model(app: BranchlineApp, key: str) -> None:
 
 
 def _override(app: BranchlineApp, key: str, ref: str | None) -> None:
-    app.run_worker(partial(_set_model, app, key, ref), group="model", exclusive=True)
+    app.run_worker(_set_model(app, key, ref), group="model", exclusive=True)
 
 
 async def _set_model(app: BranchlineApp, key: str, ref: str | None) -> None:
@@ -150,7 +151,25 @@ def system_commands(app: BranchlineApp, screen: Screen[Any]) -> Iterable[SystemC
     yield SystemCommand("Theme", "Choose the colours", app.action_change_theme)
     yield SystemCommand("Help", "Keys and help for the pane in focus", app.action_help)
     yield SystemCommand("Problems", "What is wrong with config and sessions", app.show_problems)
+    yield SystemCommand(
+        "Change dmScope…",
+        "Who shares a session; its effect is shown first",
+        partial(isolation.change_scope, app),
+    )
+    yield SystemCommand(
+        "Undo config change",
+        "Back to the config in force before",
+        partial(isolation.undo_config, app),
+    )
+    yield SystemCommand(
+        "Pairing requests",
+        "Let strangers in, or not",
+        partial(isolation.show_pairings, app),
+    )
     if isinstance(screen, SessionsScreen):
+        yield SystemCommand(
+            "Put the leak warning away", "It stays among the problems", screen.dismiss_leaks
+        )
         yield SystemCommand("New chat", "A further chat of your own", screen.action_new_chat)
         yield SystemCommand("Filter sessions", "Find a session by name", screen.action_filter)
         yield SystemCommand("Copy session key", "To the clipboard", screen.action_copy_key)

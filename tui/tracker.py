@@ -14,6 +14,7 @@ from engine.events import (
     ConfigChanged,
     EntryAppended,
     Event,
+    LeakFound,
     ReplyDelta,
     SessionChanged,
     TurnEnded,
@@ -67,6 +68,8 @@ class Tracker:
         self.unread: set[str] = set()
         self.needs: dict[str, str] = {}
         self.fills: dict[str, Fill] = {}
+        self.leaks: dict[tuple[str, str, str], LeakFound] = {}
+        """Leaks that were stopped and not put away yet, by session, reader and author."""
         self.open_key: str | None = None
         self._order: dict[str, int] = {}
 
@@ -139,6 +142,8 @@ class Tracker:
             case TurnRetrying():
                 if turn := self._turn(event.session_key, event.turn_id):
                     turn.retry = f"{safe_line(event.reason)}; again in {event.seconds:.0f} s"
+            case LeakFound() if event.blocked:
+                self.leaks[event.session_key, event.reader, event.author] = event
             case TurnStarted():
                 self._start(event)
             case TurnEnded():

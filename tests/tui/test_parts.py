@@ -166,11 +166,11 @@ async def test_a_banner_takes_its_line_only_while_there_is_something_to_tell() -
     app = BannerApp()
     async with app.run_test(size=(40, 4)) as pilot:
         assert lines(app)[0].startswith("below")
-        app.query_one(Banner).text = "config line 3: [b]a comma is missing[/b] and so on"
+        app.query_one(Banner).variants = ("config line 3: [b]a comma is missing[/b] and so on",)
         await pilot.pause()
         assert lines(app)[0].startswith(" config line 3: [b]a comma is missing")
         assert lines(app)[1].startswith("below")
-        app.query_one(Banner).text = ""
+        app.query_one(Banner).variants = ()
         await pilot.pause()
         assert lines(app)[0].startswith("below")
 
@@ -245,7 +245,7 @@ def test_the_inspector_shows_model_source_context_and_tree() -> None:
 
 
 def test_problems_stand_in_the_inspector_as_they_are() -> None:
-    shown = sections(state(problems=(Problem("3 lines [b]unreadable[/b]"),)), 34, UNICODE)[3].plain
+    shown = sections(state(problems=(Problem("3 lines [b]unreadable[/b]"),)), 34, UNICODE)[4].plain
     assert "PROBLEMS" in shown
     assert "[b]unreadable[/b]" in " ".join(shown.split())
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import getters, on
+from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -19,16 +19,14 @@ from textual.widgets import Input, TextArea
 from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError
 from engine.events import ConfigChanged, Noticed, ReplyDelta
-from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.routing.keys import chat_key
-from engine.routing.router import Route
 from engine.text import safe_line
 from tui import advice
 from tui.bridge import Batch
 from tui.chat import Chat
 from tui.fills import look_up, threshold
 from tui.outbox import Outbox
-from tui.screens.panes import PaneScreen
+from tui.screens.chat_branches import ChatBranches
+from tui.screens.session_actions import SessionActions
 from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
@@ -41,17 +39,20 @@ from tui.widgets.sessionlist import SessionList
 from tui.widgets.statusbar import StatusBar
 
 if TYPE_CHECKING:
-    from tui.app import BranchlineApp
+    pass
 
 __all__ = ["SessionsScreen"]
 
 _NAVIGATE = frozenset(
-    {"compose", "new_chat", "filter", "pane", "zoom", "copy_key", "app.help", "app.command_palette"}
+    {
+        *("compose", "new_chat", "filter", "pane", "zoom", "copy_key", "pairings", "dismiss_leaks"),
+        *("app.help", "app.command_palette"),
+    }
 )
 """Actions of single letters: they act (and show in the footer) only while nobody writes."""
 
 
-class SessionsScreen(PaneScreen):
+class SessionsScreen(ChatBranches, SessionActions):
     """All sessions, and one of them open."""
 
     HELP = """\
@@ -59,6 +60,13 @@ class SessionsScreen(PaneScreen):
 
     **Writing**: the cursor is in the composer; only keys with Ctrl and F-keys act.
     **Looking around**: single letters act. **Esc** goes there, **o** goes back to writing.
+
+    ## Who shares what
+
+    The inspector tells whose words are in a session's memory. *Change dmScope…* among the
+    commands (**^P**) shows what a scope would merge, split and expose before it is applied, and
+    *Undo config change* takes it back. **P** lists strangers who ask to be let in. A red line
+    tells of a leak that was stopped; **X** puts it away, and it stays among the *Problems*.
     """
 
     PANES = (SessionList, Conversation, Composer, Inspector)
@@ -74,6 +82,22 @@ class SessionsScreen(PaneScreen):
         Binding("s", "pane('sidebar')", "Sidebar", id="sessions.sidebar", show=False),
         Binding("z", "zoom", "Zoom", id="sessions.zoom", show=False),
         Binding("y", "copy_key", "Copy key", id="sessions.copy-key", show=False),
+        Binding(
+            "X",
+            "dismiss_leaks",
+            "Leak warning away",
+            id="sessions.dismiss-leaks",
+            show=False,
+            tooltip="It stays among the problems",
+        ),
+        Binding(
+            "P",
+            "pairings",
+            "Pairing requests",
+            id="sessions.pairings",
+            show=False,
+            tooltip="Let strangers in, or not",
+        ),
         Binding("question_mark", "app.help", "Help", id="sessions.help", show=False),
         Binding("colon", "app.command_palette", "Commands", id="sessions.palette", show=False),
         Binding("ctrl+l", "model", "Model", id="sessions.model-now", show=False),
@@ -82,12 +106,9 @@ class SessionsScreen(PaneScreen):
         Binding("escape", "leave", "Look around", id="sessions.leave", show=False),
     ]
 
-    sessions = getters.query_one(SessionList)
     conversation = getters.query_one(Conversation)
-    composer = getters.query_one(Composer)
     inspector = getters.query_one(Inspector)
     bar = getters.query_one(StatusBar)
-    filter_line = getters.query_one("#filter", Input)
 
     busy: var[bool] = var(False, bindings=True)
     """Whether the open session is being answered."""
@@ -97,13 +118,10 @@ class SessionsScreen(PaneScreen):
         self._stale = False
         self._placed = False
 
-    @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
-
     def compose(self) -> ComposeResult:
         yield StatusBar(id="bar")
-        yield Banner()
+        yield Banner(id="broken")
+        yield Banner(dismissable=True, id="leak")
         yield HintLine()
         with Horizontal(id="panes"):
             with Vertical(id="sidebar"):
@@ -132,7 +150,7 @@ class SessionsScreen(PaneScreen):
         self.outbox.load(self.home.memory.drafts)
         self._deaf = self.home.bridge.listen(self._hear)
         self.set_interval(20, self._ages)
-        self._draw()
+        self.draw()
         self.composer.focus()
         self.open_session(self._first_session())
 
@@ -161,7 +179,7 @@ class SessionsScreen(PaneScreen):
         if refresh or any(isinstance(event, (ConfigChanged, Noticed)) for event in batch):
             self._refresh_view()
         if not batch or any(not isinstance(event, ReplyDelta) for event in batch):
-            self._draw()
+            self.draw()
 
     def on_screen_resume(self) -> None:
         if self._stale:
@@ -172,7 +190,7 @@ class SessionsScreen(PaneScreen):
         if self.is_current and self._stands:
             self.sessions.show(self.engine.config, self.home.glyphs, _now())
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Bring list, row 0 and inspector up to date; each repaints only what changed."""
         if not self._stands:
             return
@@ -182,8 +200,11 @@ class SessionsScreen(PaneScreen):
         if not self._placed:  # a new chat comes into the list with its first message
             self._placed = self.sessions.go_to(self.chat.ref)
         told = advice.broken_line(advice.config_errors(self.engine), self.engine.revision, glyphs)
-        self.query_one(Banner).text = told
-        self.bar.show(advice.bar_state(self.engine, self.tracker), glyphs)
+        self.query_one("#broken", Banner).variants = (told,) if told else ()
+        leaks = advice.leak_lines(tuple(self.tracker.leaks.values()), glyphs)
+        self.query_one("#leak", Banner).variants = leaks
+        asking = len(self.home.pairings.waiting)
+        self.bar.show(advice.bar_state(self.engine, self.tracker, asking), glyphs)
         self._inspect()
         self.busy = self.composer.busy = self.chat.key in self.tracker.live
 
@@ -207,16 +228,14 @@ class SessionsScreen(PaneScreen):
 
         return {"model": ("default", *model_refs(self.home))}
 
-    def _route_home(self) -> Route:
-        return self.engine.route(Envelope(channel=OPERATOR_CHANNEL))
-
     # opening and sending
 
     def open_session(self, key: str) -> None:
         """Show a session and keep the draft of the one before."""
         self.outbox.move(key)
-        self.run_worker(partial(self._open, key), group="open", exclusive=True)
+        self._open(key)
 
+    @work(exclusive=True, group="open")
     async def _open(self, key: str) -> None:
         try:
             await self.chat.open(key)
@@ -233,8 +252,9 @@ class SessionsScreen(PaneScreen):
         self.close_drawers()
 
     def _refresh_view(self) -> None:
-        self.run_worker(self._refresh, group="view", exclusive=True)
+        self._refresh()
 
+    @work(exclusive=True, group="view")
     async def _refresh(self) -> None:
         try:
             await self.chat.refresh()
@@ -245,12 +265,15 @@ class SessionsScreen(PaneScreen):
     def _take_view(self) -> None:
         if self.chat.view is not None:
             self.tracker.remember(self.chat.view, threshold(self.engine))
-        self._draw()
+        self.draw()
 
     @on(RowList.Highlighted)
     def _look_up_fills(self) -> None:
-        lookup = partial(look_up, self.engine, self.tracker, self.sessions.in_view, self._draw)
-        self.run_worker(lookup, group="fills", exclusive=True)
+        self._fill(self.sessions.in_view)
+
+    @work(exclusive=True, group="fills")
+    async def _fill(self, refs: Iterable[Hashable]) -> None:
+        await look_up(self.engine, self.tracker, refs, self.draw)
 
     @on(RowList.Selected)
     def _selected(self, event: RowList.Selected) -> None:
@@ -264,8 +287,9 @@ class SessionsScreen(PaneScreen):
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
-        self.run_worker(partial(self._older, event.before), group="older", exclusive=True)
+        self._older(event.before)
 
+    @work(exclusive=True, group="older")
     async def _older(self, before: str) -> None:
         try:
             await self.chat.older(before)
@@ -278,93 +302,12 @@ class SessionsScreen(PaneScreen):
         self.close_drawers()
         self.composer.focus()
 
-    def action_tree(self) -> None:
-        """The tree of the open session."""
-        self.app.switch_mode("tree")
-
     def action_leave(self) -> None:
         """Esc: out of the composer, else close what lies over the chat."""
         if self.filter_line.has_class("-shown"):
             self._end_filter("")
         elif isinstance(self.focused, TextArea) or not (self.close_drawers() or self.unzoom()):
             self.conversation.focus()
-
-    def action_new_chat(self) -> None:
-        self.run_worker(self._new_chat, group="dialog", exclusive=True)
-
-    async def _new_chat(self) -> None:
-        from tui.widgets.dialogs.ask import Ask
-
-        agent = self._route_home().agent_id
-        hint = f"A chat of your own with {safe_line(agent)}; it is made by your first message."
-        name = await self.app.push_screen_wait(
-            Ask("New chat", hint=hint, check=self._chat_fault, placeholder="name, such as plans")
-        )
-        if name is not None:
-            self.open_session(chat_key(agent, name))
-            self.composer.focus()
-
-    def _chat_fault(self, name: str) -> str | None:
-        if not name:
-            return "A chat needs a name"
-        key = chat_key(self._route_home().agent_id, name)
-        return f"There is a chat {key} already" if key in self.tracker.infos else None
-
-    def action_model(self) -> None:
-        from tui.palette import pick_model
-
-        pick_model(self.home, self.chat.ref)
-
-    def action_copy_key(self) -> None:
-        key = self.sessions.current_session if self.focused is self.sessions else None
-        key = key or (self.chat.view.info.key if self.chat.view else self.chat.ref)
-        self.app.copy_to_clipboard(key)
-        self.notify(safe_line(key), title="Key copied", markup=False, timeout=3)
-
-    def action_stop(self) -> None:
-        """^C while an answer is being written: stop it, unless something is selected."""
-        if not self._copy_selected():
-            self.run_worker(self.engine.cancel(self.chat.key), group="cancel")
-
-    def action_copy(self) -> None:
-        """^C at rest: copy what is selected, else say how to leave."""
-        if not self._copy_selected():
-            self.notify("^Q leaves Branchline", timeout=3, markup=False)
-
-    def _copy_selected(self) -> bool:
-        area = self.focused if isinstance(self.focused, TextArea) else None
-        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
-        if selected:
-            self.app.copy_to_clipboard(selected)
-            self.notify("Copied", timeout=2, markup=False)
-        return bool(selected)
-
-    def action_filter(self) -> None:
-        if not self.pane_shown("sidebar"):
-            self.toggle_pane("sidebar")
-        self.filter_line.add_class("-shown")
-        self.filter_line.focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.sessions.filter(event.value.strip())
-
-    @on(Input.Submitted, "#filter")
-    def _filter_entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.sessions.focus()
-
-    def _end_filter(self, query: str) -> None:
-        self.filter_line.value = query
-        self.filter_line.remove_class("-shown")
-        self.sessions.focus()
-
-    @on(HintLine.Dismissed)
-    def dismiss_hint(self) -> None:
-        """Put the advice on models away for good."""
-        self.home.memory = replace(self.home.memory, hint_dismissed=True)
-        self._inspect()
 
     def insert_command(self, text: str) -> None:
         """Put a slash command into the composer, to be completed by hand."""

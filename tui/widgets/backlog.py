@@ -7,7 +7,7 @@ for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tui.widgets.shown import Shown
@@ -51,6 +51,12 @@ class Backlog:
     def holds(self, key: str) -> bool:
         """Whether a message is among the newest KEPT."""
         return any(item.key == key for item in self.items[-KEPT:])
+
+    def replace(self, key: str, change: Callable[[Shown], Shown]) -> None:
+        """Change what a message that is held says."""
+        for index, item in enumerate(self.items):
+            if item.key == key:
+                self.items[index] = change(item)
 
     def load(self, items: Iterable[Shown], before: str | None) -> None:
         """Begin with a page from the transcript; what was added meanwhile comes after it."""

@@ -6,8 +6,8 @@ is what an entry means for the column, and the block cursor that reads, copies a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ from tui.widgets.chatscroll import LIVE, ChatScroll, Live
 from tui.widgets.external import ExternalError, page
 from tui.widgets.layout import prepare
 from tui.widgets.message import MessageView
-from tui.widgets.shown import Shown, agent_of, describe, note
+from tui.widgets.shown import Shown, agent_of, describe, note, set_aside, unanswered
 
 __all__ = ["Conversation"]
 
@@ -52,6 +52,9 @@ class Conversation(ChatScroll):
 | `Y` | copy its last code block |
 | `v` | open the message in the pager (`$PAGER`) |
 | `Enter` | unfold a ◆, ⑂ or tool row, and fold it again |
+| `e` | edit the message (of a reply: what it answers) and send it again |
+| `f` | fork: go on from here, here or in a session of its own |
+| `[` `]` | the branches beside this one, where a message says `⑂` |
 
 `┃` stands before what people wrote; a reply has none.
 """
@@ -100,6 +103,7 @@ class Conversation(ChatScroll):
         self._now = now
         self._cursor: str | None = None
         self._notes = 0
+        self._branches: dict[str, int] = {}
 
     # --- what the screen calls -----------------------------------------------------------
 
@@ -127,7 +131,8 @@ class Conversation(ChatScroll):
         self._live = Live(*live) if live is not None else None
         self._loading = True
         self._sync()
-        items = self._described(page.entries)
+        self._branches = dict(page.branches)
+        items = self._described(page.entries, open_end=live is not None)
         prepared = await prepare(items, self._row_width())
         if self.session_key != session_key:
             return  # another session was chosen while this one was parsed
@@ -143,7 +148,8 @@ class Conversation(ChatScroll):
     async def prepend(self, page: HistoryPage) -> None:
         """Put older entries on top; what is in view stays where it is."""
         log = self._log
-        items = self._described(page.entries)
+        self._branches |= page.branches
+        items = self._described(page.entries, open_end=True)
         prepared = await prepare(items, self._row_width())
         if self._log is not log:
             return  # another session is shown by now
@@ -202,6 +208,14 @@ class Conversation(ChatScroll):
         elif event.stop_reason == "aborted":
             self.note("stopped", "warning")
 
+    def set_aside(self, entry_id: str) -> None:
+        """A message was kept as context and is not answered."""
+        self._log.replace(entry_id, set_aside)
+        self._prepared.pop(entry_id, None)
+        view = self._views.get(entry_id)
+        if view is not None and not view.shown.aside:
+            view.set_aside()
+
     def note(self, text: str, severity: str = "information") -> None:
         """A line of ours below the newest message; stored nowhere."""
         self._notes += 1
@@ -215,10 +229,17 @@ class Conversation(ChatScroll):
 
     def _describe(self, entry: Entry) -> Shown | None:
         today = self._now().strftime("%Y-%m-%d")
-        return describe(entry, agent=agent_of(self.session_key), today=today)
+        shown = describe(entry, agent=agent_of(self.session_key), today=today)
+        beside = self._branches.get(entry.id)
+        if shown is None or beside is None:
+            return shown
+        told = (shown.right, f"⑂ {beside} branches")
+        return replace(shown, right=" · ".join(part for part in told if part))
 
-    def _described(self, entries: Iterable[Entry]) -> list[Shown]:
-        return [shown for entry in entries if (shown := self._describe(entry)) is not None]
+    def _described(self, entries: Sequence[Entry], *, open_end: bool) -> list[Shown]:
+        found = [shown for entry in entries if (shown := self._describe(entry)) is not None]
+        aside = unanswered(entries, open_end=open_end)
+        return [set_aside(shown) if shown.key in aside else shown for shown in found]
 
     # --- reading --------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from engine.agents.company import NOBODY, Company
+from engine.agents.leak import Sighting
 from engine.engine import SessionView
 from engine.text import safe_line
 from tui.cells import count, fit, percent, spread
@@ -24,6 +26,7 @@ from tui.glyphs import UNICODE, Glyphs
 from tui.tones import MUTED, MUTED_BOLD
 from tui.tracker import Status
 from tui.widgets.gauge import Fill, gauge, gauge_numbers
+from tui.widgets.memorylines import memory_section
 from tui.widgets.tracelines import Row, route_rows
 
 __all__ = ["Inspector", "InspectorState"]
@@ -42,12 +45,14 @@ class InspectorState:
     revision: int
     status: Status = Status.IDLE
     queued: int = 0
+    company: Company = NOBODY
+    seen: tuple[Sighting, ...] = ()
     fill: Fill | None = None
     model: str = ""
 
 
 class Inspector(VerticalScroll, can_focus=True):
-    """Four texts that are made anew together when the state changes."""
+    """Five texts that are made anew together when the state changes."""
 
     ALLOW_SELECT = True
     BINDING_GROUP_TITLE = "Inspector"
@@ -63,8 +68,10 @@ class Inspector(VerticalScroll, can_focus=True):
 
     **Route**: the tiers of routing, most specific first; the one that won, and for the others
     what did not fit. **Session**: key, state, and the model with where the choice comes from:
-    config, session or this turn. **Context**: how much of the model's window is in use and where
-    compaction is due. **Branch**: the leaf, and how many branches and compactions there are.
+    config, session or this turn. **Memory**: whose words are in the window, and the rule by which
+    people share it; a warning where direct messages of several meet. **Context**: how much of the
+    model's window is in use and where compaction is due. **Branch**: the leaf, and how many
+    branches and compactions there are.
 
     **i** shows and hides it.
     """
@@ -77,7 +84,7 @@ class Inspector(VerticalScroll, can_focus=True):
         self.state: InspectorState | None = None
 
     def compose(self) -> ComposeResult:
-        for name in ("route", "session", "context", "branch"):
+        for name in ("route", "session", "memory", "context", "branch"):
             yield Static(id=f"inspect-{name}", classes="section", markup=False)
 
     def show(self, state: InspectorState, glyphs: Glyphs) -> None:
@@ -99,10 +106,11 @@ class Inspector(VerticalScroll, can_focus=True):
 
 
 def sections(state: InspectorState, width: int, glyphs: Glyphs) -> tuple[Content, ...]:
-    """The four texts in `width` cells."""
+    """The five texts in `width` cells."""
     return (
         _route(state, width, glyphs),
         _session(state, width, glyphs),
+        memory_section(state.company, state.seen, width, glyphs),
         _context(state, width, glyphs),
         _branch(state, width, glyphs),
     )

@@ -96,7 +96,8 @@ def body_rows(shown: Shown, piece: Piece, width: int) -> Rows:
     width = max(_LEAST, width - _GUTTER)
     bar = _BAR if shown.kind == "person" else _INDENT
     margin = Content.styled(bar, "$text-secondary" if bar == _BAR else "")
-    return [margin + row for row in piece.rows(width - len(bar))]
+    rows = [margin + row for row in piece.rows(width - len(bar))]
+    return [row.stylize(DIM) for row in rows] if shown.aside else rows
 
 
 def lay_out(shown: Shown, pieces: Sequence[Piece], width: int) -> Rows:
@@ -142,7 +143,8 @@ def header(shown: Shown, width: int, *, right: str) -> Content:
     right = fit(right, room // 2).rstrip() if len(right) > room // 2 else right
     joint = " ▸ " if shown.kind == "assistant" and shown.detail else "  "
     left = Content.assemble(
-        (shown.title, _TITLES.get(shown.kind, "bold")), (joint + shown.detail, DIM)
+        (shown.title, DIM if shown.aside else _TITLES.get(shown.kind, "bold")),
+        (joint + shown.detail, DIM),
     )
     end = Content.styled(right, _state_style(right))
     left = left.truncate(max(1, room - end.cell_length - 2), ellipsis=True)

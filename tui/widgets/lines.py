@@ -48,17 +48,36 @@ class HintLine(Widget):
 
 
 class Banner(Widget):
-    """A line across the screen that stays until what it tells is mended."""
+    """A line across the screen that stays until what it tells is mended, or, where it can be put
+    away, until a click."""
+
+    ALLOW_SELECT = False
 
     DEFAULT_CSS = """
-    Banner { dock: top; height: 1; padding: 0 1; display: none; }
+    Banner { height: 1; padding: 0 1; display: none; }
     Banner.-shown { display: block; background: $error 25%; color: $foreground; }
+    Banner#leak { background: $error; color: $text; text-style: bold; }
     """
 
-    text: reactive[str] = reactive("")
+    class Dismissed(Message):
+        """The person has read it."""
 
-    def watch_text(self, text: str) -> None:
-        self.set_class(bool(text), "-shown")
+    variants: reactive[tuple[str, ...]] = reactive(())
+    """The same news, longest first; the first that fits is drawn. Empty: no line."""
+
+    def __init__(self, *, dismissable: bool = False, id: str | None = None):  # noqa: A002
+        super().__init__(id=id)
+        self._dismissable = dismissable
+
+    def watch_variants(self, variants: tuple[str, ...]) -> None:
+        self.set_class(bool(variants), "-shown")
 
     def render(self) -> Content:
-        return Content(fit(self.text, self.content_size.width))
+        room = self.content_size.width
+        if not self._dismissable:
+            return Content(fit(longest(self.variants, room), room))
+        return Content.assemble(fit(longest(self.variants, room - 2), room - 2), (" ×", "bold"))
+
+    def on_click(self) -> None:
+        if self._dismissable:
+            self.post_message(self.Dismissed())

@@ -33,7 +33,7 @@ from tui.widgets.layout import (
 )
 from tui.widgets.markdown_safe import code_blocks, parse_lines, plain
 from tui.widgets.pieces import Paragraph, Piece, Rows
-from tui.widgets.shown import Shown
+from tui.widgets.shown import Shown, set_aside
 
 __all__ = ["LiveMessage", "MessageView"]
 
@@ -83,6 +83,11 @@ class MessageView(Widget):
     def _redraw(self) -> None:
         self._laid = (0, [])
         self.refresh(layout=True)
+
+    def set_aside(self) -> None:
+        """Mark the message as one that is not answered."""
+        self.shown = set_aside(self.shown)
+        self._redraw()
 
     def point(self, on: bool) -> None:
         """Put the block cursor here, or take it away."""

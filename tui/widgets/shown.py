@@ -7,8 +7,8 @@ lines that passed `safe_line`; `body` is the untouched text and is made safe whe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,7 +17,17 @@ from engine.sessions.entries import Entry, is_bookkeeping
 from engine.text import safe_line, safe_text
 from tui.cells import count
 
-__all__ = ["Kind", "Shown", "agent_of", "describe", "note", "thousands"]
+__all__ = [
+    "Kind",
+    "Shown",
+    "agent_of",
+    "describe",
+    "in_group",
+    "note",
+    "set_aside",
+    "thousands",
+    "unanswered",
+]
 
 Kind = Literal["person", "assistant", "tool", "rule", "note"]
 """How a message is drawn: a person's words, a reply, a folded tool line, a ◆ row, a dim note."""
@@ -37,6 +47,7 @@ class Shown:
         right: at the right end of the header: tokens, seconds, how it ended.
         body: untrusted text, empty when the header says everything.
         lines: folded lines below the body: tool calls.
+        aside: kept as context and not answered.
         severity: of a note: information, warning or error.
     """
 
@@ -48,6 +59,7 @@ class Shown:
     body: str = ""
     lines: tuple[str, ...] = ()
     severity: str = "information"
+    aside: bool = False
     entry: Entry | None = None
 
     @property
@@ -77,6 +89,35 @@ def note(key: str, text: str, severity: str) -> Shown:
     """A line of ours between the messages, stored nowhere."""
     sign = {"warning": "▲", "error": "✘"}.get(severity, "·")
     return Shown(key, "note", f"{sign} {safe_line(text, limit=_LINE_LIMIT)}", severity=severity)
+
+
+def in_group(entry: Entry) -> bool:
+    """Whether a person said this where others read along, so that it may stand unanswered."""
+    origin = entry.data.get("origin")
+    peer = origin.get("peer") if isinstance(origin, dict) else None
+    kind = peer.get("kind") if isinstance(peer, dict) else None
+    return entry.role == "user" and kind in ("group", "channel")
+
+
+def unanswered(entries: Sequence[Entry], *, open_end: bool) -> set[str]:
+    """Ids of messages in groups that were kept as context: the next one is not an answer.
+
+    Args:
+        entries: of a path, oldest first.
+        open_end: whether more may come after the last one.
+    """
+    talk = [entry for entry in entries if entry.type == "message"]
+    after: list[Entry | None] = [*talk[1:], None]
+    return {
+        entry.id
+        for entry, following in zip(talk, after, strict=False)
+        if in_group(entry) and (following.role == "user" if following is not None else not open_end)
+    }
+
+
+def set_aside(shown: Shown) -> Shown:
+    """The same message, marked as not answered."""
+    return replace(shown, aside=True, right="· not answered")
 
 
 def describe(entry: Entry, *, agent: str, today: str) -> Shown | None:

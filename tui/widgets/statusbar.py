@@ -20,7 +20,8 @@ __all__ = ["BarState", "StatusBar", "bar_line"]
 
 @dataclass(frozen=True, slots=True)
 class BarState:
-    """What row 0 says. `broken`: the file on disk does not load, an older revision runs."""
+    """What row 0 says. `broken`: the file on disk does not load, an older revision runs;
+    `asking`: strangers who wait for approval; `turned_away`: who met a full house."""
 
     place: str = ""
     config: str = ""
@@ -31,6 +32,8 @@ class BarState:
     busy: int = 0
     queued: int = 0
     problems: int = 0
+    asking: int = 0
+    turned_away: int = 0
     clock: str = ""
 
 
@@ -44,7 +47,10 @@ class _Part:
     short: str = ""
 
 
-_GIVE_WAY = ("config", "dmScope", "config", "sessions", "place", "scope", "sessions", "turns")
+_GIVE_WAY = (
+    *("config", "dmScope", "config", "asking", "sessions", "turned"),
+    *("place", "scope", "sessions", "turns"),
+)
 """What is shortened, then left out, in this order, until the rest fits."""
 
 
@@ -89,11 +95,26 @@ def _parts(state: BarState, glyphs: Glyphs) -> list[_Part]:
     ]
     if state.queued:
         parts.append(_Part("turns", f" {glyphs.dot} {state.queued} queued", "$text-warning"))
+    parts += _callers(state, glyphs)
     if state.problems:
         noun = "problem" if state.problems == 1 else "problems"
         told = f"  {glyphs.warning} {state.problems} {noun}"
         parts.append(_Part("problems", told, "$text-warning"))
     return [part for part in parts if part.text]
+
+
+def _callers(state: BarState, glyphs: Glyphs) -> list[_Part]:
+    """Who stands at the door."""
+    found = []
+    if state.asking:
+        told = f"  {glyphs.needs} {state.asking} "
+        verb = "asks" if state.asking == 1 else "ask"
+        tone = "$text-warning bold"
+        found.append(_Part("asking", f"{told}{verb} to be let in", tone, f"{told}{verb}"))
+    if state.turned_away:
+        told = f"  {glyphs.dot} {state.turned_away} turned away"
+        found.append(_Part("turned", told, "$text-warning"))
+    return found
 
 
 class StatusBar(Widget):

@@ -77,7 +77,8 @@ class Choices(Widget, can_focus=True):
             on = index == self.chosen
             style = "$primary bold" if on and self.has_focus else "bold" if on else ""
             told = f"{'(•)' if on else '( )'} {fit(option.name, names)}   "
-            rows.append(Content.assemble((told, style), (option.does, MUTED)))
+            row = Content.assemble((told, style), (option.does, MUTED))
+            rows.append(row.truncate(max(1, self.size.width), ellipsis=True))
         return Content("\n").join(rows)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.engine import Engine
+from engine.errors import LeakRefused
+from engine.routing.envelope import Envelope, Peer, Sender
+from tests.tui.driving import SMALL, folded, running, say, screen, seed, shows, until
+from tests.tui.shown import text
+from tui.isolation import change_scope, show_pairings, undo_config
+from tui.widgets.dialogs.box import Choices
+from tui.widgets.dialogs.scope import ScopeDialog
+from tui.widgets.lines import Banner
+
+ALICE = "agent:main:telegram:dm:alice"
+MAIN = "agent:main:main"
+ROOM = "agent:main:telegram:group:g1"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def open_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes away the guard that keeps people where routing leads them: something must leak."""
+    monkeypatch.setattr("engine.engine.check_place", lambda order: None)
+
+
+def configure(state: Path, **config: Any) -> None:
+    (state / "branchline.json5").write_text(json.dumps(config))
+
+
+def dm(name: str, words: str) -> Envelope:
+    return Envelope("telegram", words, peer=Peer("dm", name), sender=Sender(name, name.title()))
+
+
+def group(name: str, words: str) -> Envelope:
+    sender = Sender(name, name.title())
+    return Envelope("telegram", words, peer=Peer("group", "g1"), sender=sender)
+
+
+async def hear(engine: Engine, envelope: Envelope) -> str:
+    result = await (await engine.submit(envelope)).result()
+    assert result.error is None
+    return result.text
+
+
+GUARDED = {"channels": {"telegram": {"dmPolicy": "pairing"}}}
+
+
+async def test_a_stranger_is_seen_in_row_0_and_let_in_by_a_key(state: Path) -> None:
+    configure(state, **GUARDED)
+    async with running(state) as (app, pilot):
+        told = await hear(app.engine, dm("mallory", "hello"))
+        await shows(pilot, "! 1 asks to be let in")
+        await pilot.press("escape", "P")
+        [request] = app.engine.pairing.read().requests
+        assert request.code in told
+        await shows(pilot, "Pairing requests 1", "Mallory", "telegram", request.code, "id mallory")
+        await pilot.press("a")
+        await shows(pilot, "Mallory may write on telegram now", "Nobody waits to be let in")
+        await pilot.press("escape")
+        await until(pilot, lambda: "to be let in" not in text(app), "the mark is gone")
+        await hear(app.engine, dm("mallory", "hello again"))
+        await shows(pilot, "Mallory", "hello again")
+
+
+async def test_a_request_that_is_rejected_goes_and_its_sender_may_ask_again(state: Path) -> None:
+    configure(state, **GUARDED)
+    async with running(state) as (app, pilot):
+        await hear(app.engine, dm("mallory", "hello"))
+        await hear(app.engine, dm("eve", "hello"))
+        await shows(pilot, "! 2 ask to be let in")
+        show_pairings(app)
+        await shows(pilot, "Pairing requests 2", "Mallory", "Eve")
+        await pilot.press("j", "r")
+        await shows(pilot, "the request of Eve is dropped", "Pairing requests 1")
+        assert [one.name for one in app.engine.pairing.read().requests] == ["Mallory"]
+        assert app.engine.pairing.read().approvals == ()
+
+
+async def test_a_request_told_to_another_program_is_seen_and_a_spent_code_is_said(
+    state: Path,
+) -> None:
+    configure(state, **GUARDED)
+    async with running(state) as (app, pilot):
+        async with Engine.open(state, environ={}) as other:
+            await hear(other, dm("mallory", "hello"))
+        show_pairings(app)
+        await shows(pilot, "Pairing requests 1", "Mallory")
+        async with Engine.open(state, environ={}) as other:
+            [request] = other.pairing.read().requests
+            other.pairing.change(lambda all_: all_.reject(request.code, now=request.created))
+        await pilot.press("a")
+        await shows(pilot, "somebody else was quicker", "Nobody waits")
+
+
+async def test_pairings_that_cannot_be_read_are_told(state: Path) -> None:
+    (state / "pairings.json").write_text("{")
+    async with running(state) as (app, pilot):
+        show_pairings(app)
+        await shows(pilot, "the pairings cannot be used")
+
+
+@pytest.mark.usefixtures("open_door")
+@pytest.mark.parametrize("size", [(120, 40), SMALL, (50, 15)])
+async def test_a_leak_that_was_stopped_stays_in_red_words_until_put_away(
+    state: Path, size: tuple[int, int]
+) -> None:
+    await seed(state, {"alice": ["the code is 4711"]})
+    async with running(state, size) as (app, pilot):
+        receipt = await app.engine.submit(dm("bob", "what is the code?"), session_key=ALICE)
+        assert isinstance((await receipt.result()).error, LeakRefused)
+        await shows(pilot, "✖ LEAK STOPPED")
+        row = next(line for line in text(app).splitlines() if "LEAK STOPPED" in line)
+        assert "Alice" in row and "Bob" in row and "not sent" in row
+        app.clear_notifications()
+        await pilot.pause(1)
+        assert "LEAK STOPPED" in text(app)
+        await pilot.press("escape", "X")
+        await until(pilot, lambda: "LEAK STOPPED" not in text(app), "put away")
+        app.show_problems()
+        await shows(pilot, "a leak was stopped: Bob would have seen words of Alice")
+
+
+@pytest.mark.usefixtures("open_door")
+async def test_a_click_puts_the_leak_warning_away(state: Path) -> None:
+    await seed(state, {"alice": ["the code is 4711"]})
+    async with running(state) as (app, pilot):
+        await (await app.engine.submit(dm("bob", "code?"), session_key=ALICE)).result()
+        await shows(pilot, "✖ LEAK STOPPED")
+        app.clear_notifications()
+        await pilot.pause()
+        await pilot.click("#leak", offset=(2, 0))
+        await until(pilot, lambda: "LEAK STOPPED" not in text(app), "put away")
+        assert not app.screen.query_one("#broken", Banner).variants
+
+
+async def test_the_inspector_says_who_shares_a_memory_and_by_which_rule(state: Path) -> None:
+    configure(state, session={"dmScope": "main"})
+    await seed(state, {"alice": ["my password is secret"], "bob": ["what is the password?"]})
+    async with running(state) as (app, pilot):
+        screen(app).open_session(MAIN)
+        await shows(pilot, "MEMORY", "2 people", "▲ Alice", "▲ Bob", "▲ shared by dmScope main")
+        await hear(app.engine, dm("bob", "and now?"))
+        await shows(pilot, "Bob was answered with Alice in sight")
+        app.show_problems()
+        await shows(pilot, "Bob is answered with words of Alice in sight")
+
+
+async def test_one_person_alone_is_no_warning(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        screen(app).open_session(ALICE)
+        await shows(pilot, "MEMORY 1 person", "· Alice 1")
+        assert "▲ Alice" not in text(app)
+
+
+async def test_a_group_message_that_is_kept_as_context_says_so(state: Path) -> None:
+    quiet = {"*": {"requireMention": True}}
+    configure(
+        state, channels={"telegram": {"groupPolicy": "open", "groups": quiet}},
+        agents={"list": [{"id": "main", "groupChat": {"mentionPatterns": ["@mia"]}}]},
+    )  # fmt: skip
+    async with running(state) as (app, pilot):
+        await hear(app.engine, group("alice", "just chatting"))
+        screen(app).open_session(ROOM)
+        await shows(pilot, "┃ just chatting", "· not answered")
+        await hear(app.engine, group("bob", "me too"))
+        await until(pilot, lambda: text(app).count("· not answered") == 2, "both")
+        await hear(app.engine, group("bob", "@mia hello"))
+        await shows(pilot, "┃ @mia hello", "main ▸ echo")
+        assert text(app).count("· not answered") == 2
+        screen(app).open_session(MAIN)
+        await shows(pilot, "main · new chat")
+        screen(app).open_session(ROOM)
+        await shows(pilot, "┃ @mia hello", "main ▸ echo")
+        assert text(app).count("· not answered") == 2
+
+
+async def test_a_full_house_is_counted_in_row_0_and_among_the_problems(state: Path) -> None:
+    configure(state, session={"maxConcurrent": 1, "dmScope": "per-peer"})
+    async with running(state, (160, 40)) as (app, pilot):
+        await hear(app.engine, dm("alice", "hello"))
+        await hear(app.engine, dm("bob", "hello"))
+        await shows(pilot, "1 turned away")
+        app.show_problems()
+        await shows(pilot, "1 message of new senders turned away", "session.maxConcurrent")
+
+
+async def choose(pilot: Pilot[None], scope: str) -> None:
+    choices = pilot.app.screen.query_one(Choices)
+    while choices.option.key != scope:
+        await pilot.press("down")
+
+
+async def test_a_scope_is_shown_with_its_effect_then_applied_then_undone(state: Path) -> None:
+    await seed(state, {"alice": ["my password is secret"], "bob": ["hello"]})
+    async with running(state) as (app, pilot):
+        change_scope(app)
+        await shows(pilot, "Change dmScope", "This is in force now")
+        await choose(pilot, "main")
+        await shows(pilot, "▲ WORDS BECOME VISIBLE 2", "MERGES 1", f"into {MAIN}", f"from {ALICE}")
+        await shows(pilot, "telegram:bob would see 1 message of telegram:alice")
+        assert app.engine.config.session.dm_scope == "per-channel-peer"
+        await pilot.press("enter")
+        await shows(pilot, "dmScope main", "live r2")
+        assert app.engine.config.session.dm_scope == "main"
+        undo_config(app)
+        await shows(pilot, "dmScope per-channel-peer", "live r3")
+        undo_config(app)
+        await shows(pilot, "no earlier config to go back to")
+
+
+async def test_a_scope_that_separates_shows_the_split_and_no_exposure(state: Path) -> None:
+    configure(state, session={"dmScope": "main"})
+    await seed(state, {"alice": ["hello"], "bob": ["hello"]})
+    async with running(state) as (app, pilot):
+        change_scope(app)
+        await shows(pilot, "Change dmScope", "This is in force now")
+        await choose(pilot, "per-channel-peer")
+        await shows(pilot, "SPLITS 1", f"of {MAIN}", f"to {ALICE}")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, ScopeDialog))
+        assert app.engine.revision == 1
+
+
+async def test_the_palette_offers_what_decides_who_shares(state: Path) -> None:
+    async with running(state) as (_app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.3)
+        await pilot.press(*"dmscope")
+        await shows(pilot, "Who shares a session; its effect is shown first")
+        await pilot.press("down", "enter")
+        await shows(pilot, "Change dmScope", "per-account-channel-peer")
+
+
+async def test_help_names_the_keys_of_isolation(state: Path) -> None:
+    async with running(state, (120, 120)) as (_app, pilot):
+        await pilot.press("escape", "question_mark")
+        await shows(pilot, "Pairing requests", "Leak warning away")
+
+
+async def test_names_of_strangers_are_text_and_never_markup(state: Path) -> None:
+    configure(state, **GUARDED)
+    name = "[b]x[/b] [@click=app.quit]y[/]\x1b[31m"
+    async with running(state) as (app, pilot):
+        sender = Sender("mallory", name)
+        envelope = Envelope("telegram", "hi", peer=Peer("dm", "mallory"), sender=sender)
+        await hear(app.engine, envelope)
+        show_pairings(app)
+        await shows(pilot, "[b]x[/b] [@click=app.quit]y[/]")
+        assert "\x1b" not in folded(pilot)
+
+
+@pytest.mark.usefixtures("open_door")
+async def test_writing_goes_on_while_a_leak_is_told(state: Path) -> None:
+    await seed(state, {"alice": ["the code is 4711"]})
+    async with running(state) as (app, pilot):
+        await (await app.engine.submit(dm("bob", "code?"), session_key=ALICE)).result()
+        await shows(pilot, "✖ LEAK STOPPED")
+        await say(pilot, "still here")
+        await shows(pilot, "┃ still here")

@@ -1,0 +1,147 @@
+"""What can be done on the Sessions screen, besides opening and sending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from textual import getters, on, work
+from textual.widgets import Input, TextArea
+
+from engine.engine import Engine
+from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.keys import chat_key
+from engine.routing.router import Route
+from engine.text import safe_line
+from tui import isolation
+from tui.chat import Chat
+from tui.screens.panes import PaneScreen
+from tui.tracker import Tracker
+from tui.widgets.composer import Composer
+from tui.widgets.lines import Banner, HintLine
+from tui.widgets.sessionlist import SessionList
+
+if TYPE_CHECKING:
+    from tui.app import BranchlineApp
+
+__all__ = ["SessionActions"]
+
+
+class SessionActions(PaneScreen):
+    """Actions of the Sessions screen; the screen itself says how things are shown."""
+
+    engine: Engine
+    tracker: Tracker
+    chat: Chat
+    sessions = getters.query_one(SessionList)
+    composer = getters.query_one(Composer)
+    filter_line = getters.query_one("#filter", Input)
+
+    @property
+    def home(self) -> BranchlineApp:
+        return cast("BranchlineApp", self.app)
+
+    def open_session(self, key: str) -> None:
+        """Show a session and keep the draft of the one before."""
+        raise NotImplementedError
+
+    def draw(self) -> None:
+        """Bring everything up to date; what did not change is not painted."""
+        raise NotImplementedError
+
+    def _route_home(self) -> Route:
+        return self.engine.route(Envelope(channel=OPERATOR_CHANNEL))
+
+    def action_tree(self) -> None:
+        """The tree of the open session."""
+        self.app.switch_mode("tree")
+
+    def action_new_chat(self) -> None:
+        self._new_chat()
+
+    @work(exclusive=True, group="dialog")
+    async def _new_chat(self) -> None:
+        from tui.widgets.dialogs.ask import Ask
+
+        agent = self._route_home().agent_id
+        hint = f"A chat of your own with {safe_line(agent)}; it is made by your first message."
+        name = await self.app.push_screen_wait(
+            Ask("New chat", hint=hint, check=self._chat_fault, placeholder="name, such as plans")
+        )
+        if name is not None:
+            self.open_session(chat_key(agent, name))
+            self.composer.focus()
+
+    def _chat_fault(self, name: str) -> str | None:
+        if not name:
+            return "A chat needs a name"
+        key = chat_key(self._route_home().agent_id, name)
+        return f"There is a chat {key} already" if key in self.tracker.infos else None
+
+    def action_model(self) -> None:
+        from tui.palette import pick_model
+
+        pick_model(self.home, self.chat.ref)
+
+    def action_copy_key(self) -> None:
+        key = self.sessions.current_session if self.focused is self.sessions else None
+        key = key or (self.chat.view.info.key if self.chat.view else self.chat.ref)
+        self.app.copy_to_clipboard(key)
+        self.notify(safe_line(key), title="Key copied", markup=False, timeout=3)
+
+    def action_stop(self) -> None:
+        """^C while an answer is being written: stop it, unless something is selected."""
+        if not self._copy_selected():
+            self.run_worker(self.engine.cancel(self.chat.key), group="cancel")
+
+    def action_copy(self) -> None:
+        """^C at rest: copy what is selected, else say how to leave."""
+        if not self._copy_selected():
+            self.notify("^Q leaves Branchline", timeout=3, markup=False)
+
+    def _copy_selected(self) -> bool:
+        area = self.focused if isinstance(self.focused, TextArea) else None
+        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
+        if selected:
+            self.app.copy_to_clipboard(selected)
+            self.notify("Copied", timeout=2, markup=False)
+        return bool(selected)
+
+    def action_filter(self) -> None:
+        if not self.pane_shown("sidebar"):
+            self.toggle_pane("sidebar")
+        self.filter_line.add_class("-shown")
+        self.filter_line.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.sessions.filter(event.value.strip())
+
+    @on(Input.Submitted, "#filter")
+    def _filter_entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.sessions.focus()
+
+    def _end_filter(self, query: str) -> None:
+        self.filter_line.value = query
+        self.filter_line.remove_class("-shown")
+        self.sessions.focus()
+
+    @on(HintLine.Dismissed)
+    def dismiss_hint(self) -> None:
+        """Put the advice on models away for good."""
+        self.home.memory = replace(self.home.memory, hint_dismissed=True)
+        self.draw()
+
+    @on(Banner.Dismissed)
+    def dismiss_leaks(self) -> None:
+        """Put the leak warning away; it stays among the problems."""
+        self.tracker.leaks.clear()
+        self.draw()
+
+    def action_dismiss_leaks(self) -> None:
+        self.dismiss_leaks()
+
+    def action_pairings(self) -> None:
+        isolation.show_pairings(self.home)
