@@ -310,6 +310,14 @@ class Engine:
         """
         return await self._look.tree(session_key)
 
+    async def hold(self, session_key: str) -> None:
+        """Keep a session open until cancelled, so that its tree can be read at any time.
+
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+        """
+        await self._look.hold(session_key)
+
     async def xray(self, session_key: str, leaf: str) -> Xray:
         """What the next request from an entry would hold, and why.
 

@@ -95,6 +95,17 @@ class Looker:
 
         return await in_thread(read)
 
+    async def hold(self, ref: str) -> None:
+        """Keep a session open until cancelled, so that its tree can be read at any time."""
+        import anyio
+
+        held = self._kitchen.pool.using(ref)
+        await in_thread(held.__enter__)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            held.__exit__(None, None, None)
+
     async def xray(self, ref: str, leaf: str) -> Xray:
         """What the next request from an entry would hold, and why."""
 

@@ -54,8 +54,8 @@ async def opened(
 async def settled(pilot: Pilot[None]) -> None:
     """Until the preview shows the entry under the cursor."""
     found = pilot.app.screen_stack[0]
-    if isinstance(found, TreeScreen) and found.preview.display:
-        name = found.entry_here
+    name = found.entry_here if isinstance(found, TreeScreen) else None
+    if isinstance(found, TreeScreen) and found.preview.display and name is not None:
         await until(
             pilot,
             lambda: (
@@ -475,6 +475,44 @@ async def test_a_stored_session_can_be_read_and_forked_only(tmp_path: Path) -> N
         await shows(pilot, "it is kept as it was")
         assert app.current_mode == "tree"
         assert path.with_name(path.name + ".reset.2026-01-31T10-00-00.000Z").read_bytes() == before
+
+
+async def test_the_tree_stays_readable_when_many_other_sessions_are_opened(tmp_path: Path) -> None:
+    people = [f"agent:main:telegram:dm:p{number}" for number in range(70)]
+    for key in people:
+        write(tmp_path, [said("a", None, "user", "hello")], key)
+    async with opened(tmp_path, orders()) as (app, pilot, screen_):
+        for key in people:
+            await app.engine.tree(key)
+        screen_.list.go_to("c1")
+        await pilot.press("space")
+        await shows(pilot, "about order 3")
+        assert "unreadable" not in flat(pilot)
+
+
+async def test_every_session_of_a_real_state_dir_has_a_tree(sample_state: Path) -> None:
+    async with running(sample_state) as (app, pilot):
+        for ref in tuple(app.bridge.tracker.infos):
+            await app.switch_mode("sessions")
+            screen(app).open_session(ref)
+            await until(pilot, lambda ref=ref: screen(app).chat.ref == ref)
+            await pilot.press("f3")
+            await until(
+                pilot, lambda ref=ref: tree(app).ref == ref and tree(app).forest is not None
+            )
+            await settled(pilot)
+            for key in ("v", "home", "end", "right_curly_bracket", "x"):
+                await pilot.press(key)
+            await pilot.pause(0.1)
+            assert not raw_controls("".join(lines(app)))
+            await pilot.press("escape")
+            while tree(app).view != "no tools":
+                await pilot.press("v")
+
+
+def _grown(app: App, ref: str) -> bool:
+    found = app.screen_stack[0]
+    return isinstance(found, TreeScreen) and found.ref == ref and found.forest is not None
 
 
 HARD = [name for name in HOSTILE if name not in ("one long line", "many lines")]

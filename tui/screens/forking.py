@@ -72,6 +72,11 @@ class Forking(Screen[None]):
             return None
         return name
 
+    def say_wait(self) -> None:
+        """What moves the leaf has its turn after the reply that is being written."""
+        if self.session_ref in self.home.bridge.tracker.live:
+            self.say("it is done when the reply that is being written has ended", "Waiting")
+
     def tell_moved(self, moved: Moved) -> None:
         """Say what was done to the tree."""
         if moved.entries:
@@ -92,6 +97,7 @@ class Forking(Screen[None]):
     async def go_on(self, name: str, summary: str = "", label: str | None = None) -> None:
         """Continue at an entry, and write there."""
         ref = self.session_ref
+        self.say_wait()
         moved = await self.home.engine.branches.move(ref, name, summary=summary, label=label)
         self.tell_moved(moved)
         await self.to_chat(ref, moved.editor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -153,6 +154,8 @@ class TreeScreen(TreeSearch):
             return
         if ref != self.ref or self.gone:
             return
+        if self.forest is None or self.forest.tree is not forest.tree:
+            later(self, partial(self._hold, ref), group="hold")
         self.forest, self.counts = forest, counts
         self.list.show(forest, home.glyphs, self._live_text())
         target = self._wanted or (forest.outline.leaf if self._to_leaf else None)
@@ -163,6 +166,11 @@ class TreeScreen(TreeSearch):
             self.list.reveal(target)
         self.draw()
         self._look_soon()
+
+    async def _hold(self, ref: str) -> None:
+        """Rows are read when they are seen: the session stays open as long as it is shown."""
+        with suppress(BranchlineError):
+            await self.engine.hold(ref)
 
     def _on_leaf(self) -> bool:
         here = self.list.current

@@ -133,6 +133,7 @@ class TreeActions(Forking):
 
     async def _undo(self) -> None:
         before = self.forest.tree.leaf if self.forest is not None else None
+        self.say_wait()
         moved = await self.engine.branches.undo(self.ref)
         if moved.leaf != before:
             self.load(to_leaf=True)

@@ -30,6 +30,8 @@ from tui.xraylines import Group, Seen, look
 __all__ = ["Preview", "Previewed", "head_of", "preview_of"]
 
 
+_KEYS = "x what the model sees · o pager · p hide"
+
 LOW = 12
 """Fewer rows than these show facts and window in two lines, above the words."""
 
@@ -130,7 +132,7 @@ class Preview(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None):  # noqa: A002
         super().__init__(id=id)
-        self.border_subtitle = "x what the model sees · o pager · p hide"
+        self.border_subtitle = _KEYS
         self.glyphs: Glyphs = UNICODE
         self.shown: Previewed | None = None
         self.flat = False
@@ -144,6 +146,7 @@ class Preview(VerticalScroll, can_focus=True):
         """Show an entry; None empties the pane."""
         fresh = self.shown is None or shown is None or self.shown.entry.id != shown.entry.id
         self.shown, self.glyphs = shown, glyphs
+        self.border_subtitle = in_ascii(_KEYS, glyphs)
         if fresh:
             self.scroll_home(animate=False)
         self._draw()
