@@ -32,7 +32,7 @@ from engine.agents.views import (
     SessionView,
     Xray,
 )
-from engine.agents.watch import watch_sessions
+from engine.agents.watch import settle_now_and_then, together, watch_sessions
 from engine.clock import Clock, SystemClock
 from engine.config.load import Snapshot
 from engine.config.paths import config_path as find_config
@@ -64,9 +64,6 @@ __all__ = [
     "TurnResult",
     "Xray",
 ]
-
-SETTLE_SECONDS = 1.0
-"""How long the index may lag behind the transcripts."""
 
 
 class Engine:
@@ -115,7 +112,7 @@ class Engine:
             state_dir=state_dir,
             environ=environ,
             publish=self._hub.publish,
-            applied=self._resize,
+            applied=lambda: self._lanes.resize(self.config.agents.defaults.max_concurrent),
         )
         self._kitchen = Kitchen(
             self._pool,
@@ -123,7 +120,7 @@ class Engine:
             disk,
             clock,
             self._hub.publish,
-            self._workspace,
+            lambda order: workspace_of(order.setup.config, state_dir, order.agent_id),
             state_dir / "knowledge",
             Deliveries(),
         )
@@ -183,7 +180,7 @@ class Engine:
                 paced=paced,
                 checks=checks,
             )
-            tasks.start_soon(engine._settle_now_and_then)
+            tasks.start_soon(settle_now_and_then, engine._pool)
             try:
                 yield engine
             except BaseException as error:
@@ -387,32 +384,14 @@ class Engine:
         """Put a setup in force at once, also from within a turn; see `apply_config`."""
         return self.settings.adopt(setup)
 
-    def _resize(self) -> None:
-        self._lanes.resize(self.config.agents.defaults.max_concurrent)
-
     async def watch(self) -> None:
         """Take in what others write, sessions and the config file, until cancelled."""
-        import anyio
-
-        async with anyio.create_task_group() as tasks:
-            folder = self.state_dir / "agents"
-            tasks.start_soon(watch_sessions, self._pool, folder, self._hub.publish)
-            tasks.start_soon(self.settings.watch)
+        folder = self.state_dir / "agents"
+        await together(watch_sessions(self._pool, folder, self._hub.publish), self.settings.watch())
 
     def notice(self, problem: Problem) -> None:
         """Tell everybody of something a person should know."""
         self._hub.publish(Noticed(problem))
-
-    def _workspace(self, order: Order) -> Path:
-        return workspace_of(order.setup.config, self.state_dir, order.agent_id)
-
-    async def _settle_now_and_then(self) -> None:
-        import anyio
-
-        while True:
-            # Real time, not the clock's: a clock that stands still must not keep us busy.
-            await anyio.sleep(SETTLE_SECONDS)
-            await in_thread(self._pool.settle)
 
     def _close(self) -> None:
         self._pool.settle()

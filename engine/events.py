@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from engine.errors import BranchlineError, Problem
     from engine.models.protocol import StopReason, Usage
     from engine.routing.envelope import Envelope
+    from engine.routing.preview import Preview
     from engine.sessions.entries import Entry
 
 __all__ = [
     "CompactionEnded",
     "CompactionProgress",
     "CompactionStarted",
+    "ConfigBroken",
     "ConfigChanged",
+    "ConfigMoved",
     "EntryAppended",
     "Event",
     "LeakFound",
@@ -173,9 +176,30 @@ class CompactionEnded:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanged:
-    """Another config revision is in force."""
+    """Another config revision is in force. `changes`: dotted paths of what differs from the one
+    before, where that is known; none where a broken file was mended and says what it said."""
 
     revision: int
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigBroken:
+    """The config file cannot be used as it is now; `revision` stays in force. `problems` say why,
+    with line and column, and stay among the engine's until the file is mended."""
+
+    revision: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMoved:
+    """What the change of the file to `revision` did to the conversations that are there, told
+    some time after ConfigChanged. `partial`: not all recorded messages were looked at."""
+
+    revision: int
+    moved: Preview
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +241,8 @@ Event = (
     | TurnedAway
     | SessionChanged
     | ConfigChanged
+    | ConfigBroken
+    | ConfigMoved
     | LeakFound
     | Noticed
     | CompactionStarted

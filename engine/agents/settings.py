@@ -18,8 +18,10 @@ from engine.agents.permissions import PermissionTable
 from engine.clock import Clock
 from engine.config.first_run import write_first_config
 from engine.config.load import Snapshot, load_config, load_text
+from engine.config.paths import is_foreign
 from engine.config.schema import Config, DmScope
 from engine.disk import Disk, ensure_dir, explain
+from engine.errors import Problem
 from engine.models.door import Check, ModelDoor
 from engine.models.registry import ModelRegistry
 from engine.routing.mentions import Mentions
@@ -76,9 +78,11 @@ class Settings:
         self._paced = paced
         self._checks = checks
         self._earlier: deque[Snapshot] = deque(maxlen=KEPT)
-        self.setup = self._make(snapshot)
+        self._standing: tuple[Problem, ...] = ()
+        self.setup = self.make(snapshot)
 
-    def _make(self, snapshot: Snapshot) -> Setup:
+    def make(self, snapshot: Snapshot) -> Setup:
+        """What is made of a config."""
         config = snapshot.config
         registry = ModelRegistry(config, self._environ, paced=self._paced)
         door = ModelDoor(registry, self._clock, checks=self._checks(config))
@@ -90,18 +94,15 @@ class Settings:
         """Make ready what would hold under another config: its text (JSON5), or the value.
 
         Raises:
-            ConfigError: the text cannot be used. What is in force stays, and the problems are
-                shown with it until a good text is read.
+            ConfigError: the text cannot be used. What is in force stays.
         """
         now = self.setup.snapshot
         if isinstance(config, Config):
-            return self._make(replace(now, config=config, problems=()))
-        loaded = load_text(config, self._environ, path=now.path)
-        after = now.after(loaded)
-        if loaded.config is None:
-            self.setup = replace(self.setup, snapshot=after)
-            loaded.require()
-        return self._make(after)
+            return self.make(replace(now, config=config, problems=()))
+        foreign = now.path is not None and is_foreign(now.path)
+        loaded = load_text(config, self._environ, path=now.path, foreign=foreign)
+        loaded.require()
+        return self.make(now.after(loaded))
 
     def with_scope(self, scope: DmScope) -> Config:
         """The config in force with another `session.dmScope`."""
@@ -109,22 +110,41 @@ class Settings:
         session = msgspec.structs.replace(config.session, dm_scope=scope)
         return msgspec.structs.replace(config, session=session)
 
-    def take(self, setup: Setup) -> bool:
-        """Put a prepared setup in force; False when it says nothing new."""
+    def mark(self, problems: tuple[Problem, ...], *, standing: bool = False) -> None:
+        """Show what is wrong with a text that was not taken, beside what is in force.
+
+        Args:
+            standing: it is the file's; it stays until `take` is told of a good file.
+        """
+        if standing:
+            self._standing = problems
+        snapshot = replace(self.setup.snapshot, problems=problems)
+        self.setup = replace(self.setup, snapshot=snapshot)
+
+    def take(self, setup: Setup, *, of_file: bool = False) -> bool:
+        """Put a prepared setup in force; False when it says nothing new.
+
+        Args:
+            of_file: it is what the file says now, so nothing is wrong with that any more.
+        """
+        if of_file:
+            self._standing = ()
         now = self.setup.snapshot
-        if setup.config == now.config:
-            self.setup = replace(
-                self.setup, snapshot=replace(setup.snapshot, revision=now.revision)
-            )
-            return False
-        self._earlier.append(now)
-        self.setup = replace(setup, snapshot=replace(setup.snapshot, revision=now.revision + 1))
-        return True
+        same = setup.config == now.config
+        if not same:
+            self._earlier.append(now)
+        self._put(self.setup if same else setup, setup.snapshot, now.revision + (not same))
+        return not same
 
     def undo(self) -> bool:
         """Go back to the config before this one, as a new revision; False when there is none."""
         if not self._earlier:
             return False
-        revision = self.setup.snapshot.revision + 1
-        self.setup = self._make(replace(self._earlier.pop(), revision=revision))
+        earlier = self._earlier.pop()
+        self._put(self.make(earlier), earlier, self.setup.snapshot.revision + 1)
         return True
+
+    def _put(self, setup: Setup, snapshot: Snapshot, revision: int) -> None:
+        problems = tuple(dict.fromkeys((*snapshot.problems, *self._standing)))
+        snapshot = replace(snapshot, revision=revision, problems=problems)
+        self.setup = replace(setup, snapshot=snapshot)

@@ -1,0 +1,352 @@
+"""The config of a running engine: read anew when its file changes, changed, written, undone.
+
+What the file says and what is in force can differ: a broken file leaves the last good config
+running and stays among the problems until it is mended, and a config can be put in force without
+being written (`unsaved` says so). A turn keeps the setup that it started with (SPEC §12).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.agents.order import Setup
+from engine.agents.recorded import recorded_envelopes
+from engine.agents.request import in_thread
+from engine.agents.settings import Settings
+from engine.clock import Clock
+from engine.config.changes import changed_paths, may_route_otherwise
+from engine.config.edit import Edit
+from engine.config.load import Loaded, load_config
+from engine.config.revisions import (
+    Revision,
+    check_edit,
+    keep_revision,
+    list_revisions,
+    read_text,
+    rollback_edit,
+    write_config,
+)
+from engine.config.schema import Config, DmScope
+from engine.config.watch import watch_file
+from engine.disk import Disk
+from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
+from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Event, Noticed
+from engine.routing.envelope import Envelope
+from engine.routing.preview import Preview, preview
+from engine.sessions.store import Store
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+__all__ = ["ConfigRoom", "Plan"]
+
+GRACE_SECONDS = 0.1
+"""A file that cannot be used is read again after this long: its writer may not be done."""
+MAX_READS = 20
+"""How often, while it goes on changing."""
+MAX_RECORDED = 5000
+"""Recorded messages that a comparison looks at, and the seconds it may take to read them."""
+RECORDED_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an edit would do, before it is made.
+
+    Attributes:
+        edit: with its diff.
+        config: what would be in force; None when the text is still broken after the edit.
+        problems: of the edited text, warnings too.
+        changes: dotted paths of what would differ from what is in force.
+        moved: what it would do to the conversations that are there.
+        partial: not all recorded messages were looked at.
+    """
+
+    edit: Edit
+    config: Config | None
+    problems: tuple[Problem, ...]
+    changes: tuple[str, ...]
+    moved: Preview | None
+    partial: bool
+
+
+class ConfigRoom:
+    """What is in force and what the file says.
+
+    Args:
+        settings: what is in force.
+        disk, clock, state_dir: where files are, and the time.
+        environ: variables for `${VAR}`.
+        publish: tells events.
+        applied: called when another config is in force, before that is told.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        disk: Disk,
+        clock: Clock,
+        state_dir: Path,
+        environ: Mapping[str, str],
+        publish: Callable[[Event], None],
+        applied: Callable[[], None],
+    ):
+        self._settings = settings
+        self._disk = disk
+        self._clock = clock
+        self._state_dir = state_dir
+        self._environ = environ
+        self._publish = publish
+        self._applied = applied
+        import anyio
+
+        snapshot = settings.setup.snapshot
+        self._seen = snapshot.text, snapshot.problems
+        self._of_file = snapshot.config
+        self._moves: list[tuple[Config, Config]] = []
+        self._tasks: TaskGroup | None = None
+        self._turn = anyio.Lock()
+
+    @property
+    def setup(self) -> Setup:
+        """What is in force and what is made of it."""
+        return self._settings.setup
+
+    @property
+    def path(self) -> Path:
+        """The config file.
+
+        Raises:
+            EditRefused: the config in force was not read from one.
+        """
+        if self.setup.snapshot.path is None:
+            raise EditRefused("this config was not read from a file")
+        return self.setup.snapshot.path
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether what is in force is not what the file said when it was last good."""
+        return self.setup.config != self._of_file
+
+    # in memory
+
+    async def apply(self, config: str | Config) -> int:
+        """Put another config in force; the file is not written. See `Engine.apply_config`."""
+        try:
+            return self.adopt(await in_thread(self._settings.prepare, config))
+        except ConfigError as error:
+            self._settings.mark(error.problems)
+            raise
+
+    def prepare(self, config: str | Config) -> Setup:
+        """Make ready what would hold under another config, for `adopt`.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        return self._settings.prepare(config)
+
+    def with_scope(self, scope: DmScope) -> Config:
+        """The config in force with another `session.dmScope`."""
+        return self._settings.with_scope(scope)
+
+    def adopt(self, setup: Setup) -> int:
+        """Put a setup in force at once, also from within a turn; the revision then in force."""
+        old = self.setup.config
+        if self._settings.take(setup):
+            self._tell(old)
+        return self.setup.snapshot.revision
+
+    async def undo(self) -> int | None:
+        """Go back to the config before the one in force; None when there is none."""
+        old = self.setup.config
+        if not await in_thread(self._settings.undo):
+            return None
+        self._tell(old)
+        return self.setup.snapshot.revision
+
+    def _tell(self, old: Config) -> None:
+        now = self.setup.snapshot
+        self._applied()
+        self._publish(ConfigChanged(now.revision, changed_paths(old, now.config)))
+
+    # the file
+
+    async def watch(self) -> None:
+        """Take the file in whenever it changes, until cancelled."""
+        import anyio
+
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                await watch_file(self.path, self.reload)
+            finally:
+                self._tasks = None
+
+    async def reload(self) -> bool:
+        """Read the file and put it in force; whether it said anything new.
+
+        What cannot be used is told (ConfigBroken) once it holds still, and stays among the
+        problems; what is in force goes on.
+        """
+        async with self._turn:
+            loaded = await self._read_settled()
+            if (loaded.text, loaded.problems) == self._seen:
+                return False
+            self._seen = loaded.text, loaded.problems
+            if loaded.config is None:
+                self._broken(loaded)
+            else:
+                before = self.setup.snapshot.text
+                await self._good(loaded.config, loaded)
+                if problem := await in_thread(self._keep, before, loaded.text):
+                    self._publish(Noticed(problem))
+            return True
+
+    async def _read_settled(self) -> Loaded:
+        """The file; one that cannot be used only after it was the same twice."""
+        import anyio
+
+        loaded = await in_thread(load_config, self._disk, self.path, self._environ)
+        for _ in range(MAX_READS):
+            if loaded.config is not None or (loaded.text, loaded.problems) == self._seen:
+                break
+            await anyio.sleep(GRACE_SECONDS)  # real time: it is the writer's that counts
+            before = loaded
+            loaded = await in_thread(load_config, self._disk, self.path, self._environ)
+            if (loaded.text, loaded.problems) == (before.text, before.problems):
+                break
+        return loaded
+
+    def _broken(self, loaded: Loaded) -> None:
+        self._settings.mark(loaded.problems, standing=True)
+        revision = self.setup.snapshot.revision
+        self._publish(ConfigBroken(revision, loaded.problems))
+        self._publish(Noticed(loaded.errors[0]))
+
+    async def _good(self, config: Config, loaded: Loaded) -> None:
+        """Put what the file says in force, and tell what that changed."""
+        was, problems = self.setup.config, self.setup.snapshot.problems
+        setup = await in_thread(self._settings.make, self.setup.snapshot.after(loaded))
+        self._of_file = config
+        if self._settings.take(setup, of_file=True):
+            self._tell(was)
+            self._compare_later(was, config)
+        elif self.setup.snapshot.problems != problems:
+            self._publish(ConfigChanged(self.setup.snapshot.revision))
+
+    def _keep(self, before: str, after: str) -> Problem | None:
+        """Keep what a person wrote by hand, and what stood there; the config holds either way."""
+        disk, state, now = self._disk, self._state_dir, self._clock.now()
+        try:
+            for text, reason in ((before, "as found in the file"), (after, "edited by hand")):
+                keep_revision(disk, self.path, text, state_dir=state, now=now, reason=reason)
+        except BranchlineError as error:
+            return Problem(str(error), "warning")
+        return None
+
+    async def text(self) -> str:
+        """The file's text as it is now, to make edits in; "" when there is no file.
+
+        Raises:
+            EditRefused, StoreError: it cannot be read.
+        """
+        return await in_thread(read_text, self._disk, self.path) or ""
+
+    async def plan(self, edit: Edit) -> Plan:
+        """What an edit would do, for a person to look at before `write`.
+
+        Raises:
+            ConfigError: it would make the config unusable.
+        """
+        loaded = await in_thread(check_edit, edit, self.path, self._environ)
+        now = self.setup.config
+        if loaded.config is None:
+            return Plan(edit, None, loaded.problems, (), None, False)
+        moved, partial = await in_thread(self._compare, now, loaded.config)
+        changes = changed_paths(now, loaded.config)
+        return Plan(edit, loaded.config, loaded.problems, changes, moved, partial)
+
+    async def compare(self, config: Config) -> tuple[Preview, bool]:
+        """(what another config would do to the conversations there are, whether some recorded
+        messages were not looked at)."""
+        return await in_thread(self._compare, self.setup.config, config)
+
+    async def write(self, edit: Edit, reason: str = "") -> Revision:
+        """Write an edit into the file and put the file in force.
+
+        Raises:
+            ConfigError: the config would be unusable.
+            EditRefused: the file is not as it was when it was read.
+            StoreError: it could not be written; the old text stands.
+        """
+        async with self._turn:
+            loaded = await in_thread(check_edit, edit, self.path, self._environ)
+            revision = await in_thread(self._write, edit, reason)
+            self._seen = loaded.text, loaded.problems
+            if loaded.config is None:
+                self._broken(loaded)
+            else:
+                await self._good(loaded.config, loaded)
+        return revision
+
+    def _write(self, edit: Edit, reason: str) -> Revision:
+        now, state = self._clock.now(), self._state_dir
+        return write_config(self._disk, self.path, edit, state_dir=state, now=now, reason=reason)
+
+    async def revisions(self) -> tuple[Revision, ...]:
+        """The texts that the file had, the newest first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        return await in_thread(self._list)
+
+    def _list(self) -> tuple[Revision, ...]:
+        return list_revisions(self._disk, self.path, state_dir=self._state_dir)
+
+    async def rollback(self, number: int) -> Edit:
+        """The edit that brings a revision back: show its diff, then `write` it.
+
+        Raises:
+            EditRefused: there is no such revision.
+            StoreError: the file or the revisions cannot be read.
+        """
+        return await in_thread(self._rollback, number)
+
+    def _rollback(self, number: int) -> Edit:
+        return rollback_edit(self._disk, self.path, number, state_dir=self._state_dir)
+
+    # what a change moved
+
+    def _compare_later(self, old: Config, new: Config) -> None:
+        """Tell what moved, in the background; edits that come meanwhile are told as one."""
+        if self._tasks is None or not may_route_otherwise(old, new):
+            return
+        self._moves.append((old, new))
+        if len(self._moves) == 1:
+            self._tasks.start_soon(self._compare_all)
+
+    async def _compare_all(self) -> None:
+        while self._moves:
+            count, revision = len(self._moves), self.setup.snapshot.revision
+            old, new = self._moves[0][0], self._moves[-1][1]
+            moved, partial = await in_thread(self._compare, old, new)
+            del self._moves[:count]
+            self._publish(ConfigMoved(revision, moved, partial))
+
+    def _compare(self, old: Config, new: Config) -> tuple[Preview, bool]:
+        store = Store(self._disk, self._state_dir, self._clock)
+        found: list[Envelope] = []
+        deadline, partial = time.monotonic() + RECORDED_SECONDS, False
+        for envelope in recorded_envelopes(store):
+            if len(found) >= MAX_RECORDED or time.monotonic() > deadline:
+                partial = True
+                break
+            found.append(envelope)
+        return preview(old, new, found), partial
