@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import TextArea
+
+from tests.tui.driving import running, screen, until
+from tests.tui.shown import text
+from tests.tui.trees import KEY, orders, write
+from tui.app import BranchlineApp
+from tui.widgets.dialogs.fork import ForkDialog
+
+
+def flat(pilot: Pilot[None]) -> str:
+    return " ".join(text(pilot.app).split())
+
+
+async def shows(pilot: Pilot[None], *told: str) -> None:
+    await until(pilot, lambda: all(each in flat(pilot) for each in told), f"showing {told}")
+
+
+async def leaf(app: BranchlineApp) -> str | None:
+    return (await app.engine.tree(KEY)).leaf
+
+
+@asynccontextmanager
+async def conversing(state: Path) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
+    """The conversation of the same session, the block cursor on its last message."""
+    write(state, orders())
+    async with running(state) as (app, pilot):
+        screen(app).open_session(KEY)
+        await until(pilot, lambda: screen(app).chat.ref == KEY)
+        await shows(pilot, "Use a generator")
+        await pilot.press("escape")
+        await until(pilot, lambda: screen(app).conversation.current is not None, "the cursor")
+        yield app, pilot
+
+
+async def test_the_conversation_marks_branches_and_goes_between_them(tmp_path: Path) -> None:
+    async with conversing(tmp_path) as (app, pilot):
+        await shows(pilot, "⑂ 2 branches")
+        await pilot.press("right_square_bracket")
+        await shows(pilot, "I cannot see it")
+        assert await leaf(app) == "w2"
+        await pilot.press("left_square_bracket")
+        await shows(pilot, "Use a generator")
+        assert await leaf(app) == "y"
+
+
+async def test_a_message_of_the_conversation_is_edited_and_sent_again(tmp_path: Path) -> None:
+    async with conversing(tmp_path) as (app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ForkDialog), "the dialog")
+        app.screen.query_one(TextArea).load_text("Make it fly")
+        await pilot.press("enter")
+        await shows(pilot, "⑂ 3 branches", "Make it fly", "offline model")
+        await until(pilot, lambda: "Use a generator" not in flat(pilot), "the other branch")
+        assert app.current_mode == "sessions"
+
+
+async def test_a_fork_from_the_conversation_opens(tmp_path: Path) -> None:
+    async with conversing(tmp_path) as (app, pilot):
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, ForkDialog), "the dialog")
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: screen(app).chat.ref.startswith(f"{KEY}:fork:"), "it is open")
+        assert await leaf(app) == "y"
