@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
 from tests.tui.driving import running, screen, until
 from tests.tui.shown import text
-from tests.tui.trees import KEY, orders, write
+from tests.tui.trees import KEY, orders, said, write
 from tui.app import BranchlineApp
 from tui.widgets.dialogs.fork import ForkDialog
 
@@ -27,13 +28,15 @@ async def leaf(app: BranchlineApp) -> str | None:
 
 
 @asynccontextmanager
-async def conversing(state: Path) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
+async def conversing(
+    state: Path, more: Sequence[dict[str, Any]] = ()
+) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
     """The conversation of the same session, the block cursor on its last message."""
-    write(state, orders())
+    write(state, [*orders(), *more])
     async with running(state) as (app, pilot):
         screen(app).open_session(KEY)
         await until(pilot, lambda: screen(app).chat.ref == KEY)
-        await shows(pilot, "Use a generator")
+        await until(pilot, lambda: screen(app).chat.view is not None, "the session")
         await pilot.press("escape")
         await until(pilot, lambda: screen(app).conversation.current is not None, "the cursor")
         yield app, pilot
@@ -59,6 +62,22 @@ async def test_a_message_of_the_conversation_is_edited_and_sent_again(tmp_path: 
         await shows(pilot, "⑂ 3 branches", "Make it fly", "offline model")
         await until(pilot, lambda: "Use a generator" not in flat(pilot), "the other branch")
         assert app.current_mode == "sessions"
+
+
+async def test_a_session_is_compacted_from_the_conversation(tmp_path: Path) -> None:
+    more = [said(f"z{number}", "y", "user", "words " * 400) for number in range(1)]
+    above = "z0"
+    for number in range(1, 40):
+        role = "assistant" if number % 2 else "user"
+        more.append(said(f"z{number}", above, role, f"many words {number} " * 40))
+        above = f"z{number}"
+    async with conversing(tmp_path, more) as (app, pilot):
+        await pilot.press("c")
+        await shows(pilot, "Enter accept · e edit · Esc cancel")
+        await pilot.press("enter")
+        await shows(pilot, "Compacted", "◆ compacted")
+        found = await app.engine.tree(KEY)
+        assert found.nearest(found.leaf, "compaction") not in (None, "c1")
 
 
 async def test_a_fork_from_the_conversation_opens(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from engine.sessions.navigate import tip_of
 from engine.sessions.siblings import siblings_of
+from tui.cells import count
 from tui.chat import Chat
 from tui.screens.forking import Forking
 from tui.widgets.conversation import Conversation
@@ -23,6 +24,7 @@ class ChatBranches(Forking):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "edit", "Edit", id="chat.edit", show=False, tooltip="Edit and send again"),
         Binding("f", "fork", "Fork…", id="chat.fork", show=False, tooltip="Go on elsewhere"),
+        Binding("c", "compact", "Compact", id="chat.compact", show=False, tooltip="Shown first"),
         Binding(
             "left_square_bracket", "branch(-1)", "Branch before", id="chat.branch-1", show=False
         ),
@@ -43,6 +45,19 @@ class ChatBranches(Forking):
         if current is not None:
             return current.id
         return self.chat.view.leaf if self.chat.view is not None else None
+
+    def action_compact(self) -> None:
+        """Fold what is old enough, with a look at the summary first."""
+        if self.writable_here() is not None:
+            self.act(self._compact)
+
+    async def _compact(self) -> None:
+        from tui.widgets.dialogs.compaction import CompactionDialog
+
+        result = await self.app.push_screen_wait(CompactionDialog(self.session_ref))
+        if result is not None:
+            tokens = f"{count(result.before)} → {count(result.after)}"
+            self.say(f"{tokens} · {result.folded:,} folded · {self.undo_hint}", "Compacted")
 
     def action_branch(self, step: int) -> None:
         """To the branch that parts from this one at the message under the cursor, or above it."""
