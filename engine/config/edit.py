@@ -21,7 +21,7 @@ from engine.config.findings import is_private, shown
 from engine.config.keypath import MISSING, replaced, settled, value_at
 from engine.config.layout import Splice, children, insertion, opening, removal, spliced
 from engine.config.scan import KeyPath
-from engine.config.secrets import redact
+from engine.config.secrets import Secret, redact
 from engine.config.written import (
     indent_at,
     lead,
@@ -37,6 +37,7 @@ from engine.errors import EditRefused
 __all__ = [
     "Edit",
     "append_item",
+    "hidden",
     "insert_item",
     "move_item",
     "remove_value",
@@ -71,6 +72,25 @@ class Edit:
     @property
     def changes(self) -> bool:
         return self.text != self.source
+
+
+def hidden(value: Any, path: KeyPath = ()) -> Any:
+    """A copy of a value of the file in which keys do not show; references to variables do."""
+    value = plain(value)
+    root: list[Any] = [value]
+    work: list[tuple[Any, Any, KeyPath]] = [(root, 0, path)]
+    while work:
+        box, slot, place = work.pop()
+        item = box[slot]
+        if isinstance(item, dict):
+            work += [(item, key, (*place, key)) for key in item]
+        elif isinstance(item, list):
+            work += [(item, at, (*place, at)) for at in range(len(item))]
+        elif isinstance(item, str) and is_private(place) and not item.startswith("${"):
+            box[slot] = str(Secret(item))
+        elif isinstance(item, str):
+            box[slot] = redact(item)
+    return root[0]
 
 
 def set_value(text: str, path: KeyPath, value: Any) -> Edit:

@@ -18,7 +18,7 @@ from msgspec import inspect
 from engine.config.schema import Agents, Config, ModelChoice, NamedAgent, Reset
 from engine.config.validate import struct_info
 
-__all__ = ["FieldDoc", "describe", "json_schema", "readable"]
+__all__ = ["FieldDoc", "describe", "json_schema", "readable", "value_in_force"]
 
 _Object = inspect.StructType | inspect.TypedDictType
 
@@ -265,3 +265,20 @@ def json_schema() -> dict[str, Any]:
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def value_in_force(config: Config, path: tuple[str | int, ...]) -> Any:
+    """What a config says at a path of the file's names, defaults included, in plain containers;
+    `...` when the path leads nowhere."""
+    found: Any = config
+    for step in path:
+        if isinstance(found, msgspec.Struct):
+            names = {item.encode_name: item.name for item in msgspec.structs.fields(found)}
+            found = getattr(found, names[step]) if step in names else ...
+        elif isinstance(found, dict):
+            found = found.get(step, ...)
+        elif isinstance(found, tuple):
+            found = found[step] if isinstance(step, int) and 0 <= step < len(found) else ...
+        else:
+            return ...
+    return found if found is ... else msgspec.to_builtins(found)

@@ -1,4 +1,4 @@
-"""`branchline config`: is it right, what can it hold, where is it."""
+"""`branchline config`: is it right, what can it hold, where is it; and its other commands."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ __all__ = ["config"]
 
 
 @click.group(
-    cls=LazyGroup, places={"lint": "tui.cli.judge:lint", "preview": "tui.cli.judge:preview"}
+    cls=LazyGroup,
+    places={
+        "get": "tui.cli.configedit:get",
+        "set": "tui.cli.configedit:set_",
+        "unset": "tui.cli.configedit:unset",
+        "revisions": "tui.cli.configedit:revisions",
+        "rollback": "tui.cli.configedit:rollback",
+        "lint": "tui.cli.judge:lint",
+        "preview": "tui.cli.judge:preview",
+    },
 )
 def config() -> None:
-    """Check, judge and explain the config."""
+    """Check, explain and change the config."""
 
 
 @config.command()
