@@ -23,6 +23,9 @@ __all__ = ["Fold", "Row", "RowKind", "TreeRows", "read_row", "runs_behind", "wor
 LEAST_RUN = 3
 """Fewer entries behind a compaction are not folded."""
 
+LARGE = 4 * 1024 * 1024
+"""Bytes of a line beyond which a row does not read it: that would be felt at a key."""
+
 _HEAD = 2
 """Entries at the beginning of a conversation that stay visible before what is folded."""
 
@@ -210,6 +213,11 @@ def read_row(tree: Tree, node_id: str, *, agent: str) -> Row:
         agent: whom replies are by.
     """
     try:
+        node = tree.node(node_id)
+        if node.length > LARGE:
+            kind: RowKind = "assistant" if node.role == "assistant" else "note"
+            speaker = agent if kind == "assistant" else _name(node.role or node.type)
+            return Row(node_id, kind, None, speaker, f"({node.length:,} bytes)")
         entry = tree.entry(node_id)
     except SessionError as error:
         return Row(node_id, "note", None, "unreadable", safe_line(str(error)))

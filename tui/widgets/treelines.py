@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -305,7 +305,7 @@ def _spread(line: list[Span], marks: list[Span], width: int) -> Line:
     return [*line, (" " * max(0, gap), ""), *marks]
 
 
-def name_cells(agent: str, names: Mapping[str, object] | Sequence[str]) -> int:
+def name_cells(agent: str, names: Iterable[str]) -> int:
     """Cells for the names of those who speak."""
     longest = max((cell_len(name) for name in (agent, *names)), default=0)
     return max(_NAME[0], min(_NAME[1], longest))

@@ -271,3 +271,10 @@ def test_rows_say_who_what_and_when() -> None:
     assert (second.speaker, second.text, second.broken) == ("mia", "calls exec ls -la", "stopped")
     assert second.time is None
     assert (third.kind, third.text, third.tokens) == ("compaction", "in short", (27100, None))
+
+
+def test_a_huge_line_is_not_read_for_its_row() -> None:
+    tree = Tree.from_entries(chain("ab"))
+    tree.nodes["b"].length = 50_000_000
+    row = read_row(tree, "b", agent="mia")
+    assert (row.speaker, row.text) == ("mia", "(50,000,000 bytes)")
