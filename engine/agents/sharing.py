@@ -190,7 +190,8 @@ class Sharing:
             return linked
         if self._scope == "main":
             return _MAIN if _same_thread(author, reader) else _REFUSED
-        if author.peer != reader.peer:
+        # One who is linked is the person of the links, and not whoever has the same id elsewhere.
+        if author.peer != reader.peer or self.person(author) != self.person(reader):
             return _REFUSED
         if author.channel != reader.channel:
             return _PER_PEER if self._scope == "per-peer" else _REFUSED
@@ -266,7 +267,7 @@ class Sharing:
         base = rest.partition(":thread:")[0].partition(":topic:")[0]
         if base == "main":
             return _MAIN if self._scope == "main" else _NO_PEER if not reader.kind else _REFUSED
-        ids = {reader.peer, token(self.person(reader) or "")} - {""}
+        ids = {token(self.person(reader) or "") or reader.peer} - {""}
         ends = tuple(f"dm:{one}" for one in ids)
         return _SESSION if (ends and rest.endswith(ends)) or base.endswith(ends) else _REFUSED
 

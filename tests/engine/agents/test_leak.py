@@ -8,7 +8,7 @@ import pytest
 
 from engine import Engine
 from engine.agents.leak import LeakMonitor, SessionFacts
-from engine.agents.sharing import Sharing
+from engine.agents.sharing import Sharing, read_speaker
 from engine.config.schema import Config, Session
 from engine.errors import LeakRefused
 from engine.events import Event, LeakFound, Noticed
@@ -275,3 +275,18 @@ async def test_each_entry_is_read_once(open_engine: Open, monkeypatch: pytest.Mo
 
 def test_the_error_names_nobody() -> None:
     assert str(LeakRefused()) == str(LeakRefused((replace,)))
+
+
+def test_a_linked_person_is_not_whoever_has_the_same_id_elsewhere() -> None:
+    sharing = Sharing(
+        Config(session=Session(dm_scope="per-peer", identity_links={"ann": ("telegram:1",)}))
+    )
+    ann = read_speaker({"channel": "telegram", "peer": {"kind": "dm", "id": "1"}})
+    other = read_speaker({"channel": "slack", "peer": {"kind": "dm", "id": "1"}})
+    third = read_speaker({"channel": "matrix", "peer": {"kind": "dm", "id": "1"}})
+    assert ann and other and third
+    assert sharing.judge(other, ann, "agent:main:dm:1").verdict == "refused"
+    assert sharing.judge(ann, other, "agent:main:dm:1").verdict == "refused"
+    assert sharing.judge(third, other, "agent:main:dm:1").verdict != "refused"
+    assert sharing.leads_to(ann, "agent:main:dm:1").verdict == "refused"
+    assert sharing.leads_to(ann, "agent:main:dm:ann").verdict != "refused"
