@@ -167,7 +167,7 @@ def plan_fold(
     if nodes[-1].type == "compaction":
         return Nothing("nothing was said since the last compaction")
     window = build_window(tree, leaf, replace(settings, limits=Limits()))
-    parts, messages = _parts(nodes, window)
+    parts, messages = _parts(nodes, window, count_notes=count_notes)
     cut = _choose(parts, budget, keep_from, count_notes)
     if cut is None:
         return Nothing("that entry is not in the part that could be folded")
@@ -187,7 +187,9 @@ def plan_fold(
     )
 
 
-def _parts(nodes: Sequence[Node], window: Window) -> tuple[list[Part], list[WindowMessage | None]]:
+def _parts(
+    nodes: Sequence[Node], window: Window, *, count_notes: bool
+) -> tuple[list[Part], list[WindowMessage | None]]:
     """The path as the cut sees it, and the message of each of its entries."""
     by_id = {
         message.entry_id: message
@@ -198,8 +200,9 @@ def _parts(nodes: Sequence[Node], window: Window) -> tuple[list[Part], list[Wind
     parts = []
     for node, message in zip(nodes, messages, strict=True):
         if message is None:
-            # An empty branch summary says nothing, yet a cut may stand before it.
-            role = "branchSummary" if node.type == "branch_summary" else None
+            # An empty branch summary says nothing, yet OpenClaw 2026.4.15 cuts before it.
+            empty = node.type == "branch_summary" and not count_notes
+            role = "branchSummary" if empty else None
             parts.append(Part(node.id, node.type, role))
             continue
         calls = tuple(str(call["id"]) for call in message.tool_calls if "id" in call)
@@ -224,8 +227,8 @@ def _choose(
         chosen = [place for place in places if wanted is not None and place <= wanted]
         return cut_at(parts, 0, chosen[-1]) if chosen else None
     cut = find_cut(parts, 0, end, budget.keep_tokens, count_notes=count_notes)
-    if places and cut.first <= places[0] and _over(parts, budget.keep_tokens):
-        # Only a tool's result reaches the budget: what comes before its call can still go.
+    if places and cut.first <= places[0] and _over(parts, budget.limit):
+        # The first message alone fills what is kept, and all of it is too much.
         cut = cut_at(parts, 0, places[-1])
     return _recent(parts, places, budget.keep_messages, cut)
 

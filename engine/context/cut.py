@@ -16,6 +16,9 @@ __all__ = ["Cut", "Part", "cut_at", "cut_places", "find_cut"]
 _NOTES = frozenset({"branch_summary", "custom_message"})
 """Types of entries that read as a person's message without being one."""
 
+_BEGINNERS = frozenset({"user", "bashExecution", "custom", "branchSummary"})
+"""Roles with which a turn begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -39,7 +42,7 @@ class Part:
 
     @property
     def starts_turn(self) -> bool:
-        return self.role in ("user", "bashExecution") or self.type in _NOTES
+        return self.role in _BEGINNERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,10 @@ def find_cut(
         end: behind the last entry.
         keep_tokens: how much stays, counted from the end; the entry that reaches it stays too,
             unless no cut may stand before it.
-        count_notes: whether branch summaries and custom messages count; OpenClaw 2026.4.15
-            passes over them, later versions of the reference do not.
+        count_notes: whether branch summaries and custom messages are messages like others, as in
+            later versions of the reference (pi 1.5.2): they count, empty messages do not, and
+            where only a tool's result reaches the tokens to keep, the cut is the last possible.
+            OpenClaw 2026.4.15 passes over them.
     """
     places = cut_places(parts, start, end)
     if not places:
@@ -101,20 +106,34 @@ def find_cut(
         part = parts[index]
         if part.role is None or (part.type in _NOTES and not count_notes):
             continue
+        if count_notes and not part.tokens:
+            continue
         kept += part.tokens
         if kept >= keep_tokens:
-            first = next((place for place in places if place >= index), first)
+            last = places[-1] if count_notes else first
+            first = next((place for place in places if place >= index), last)
             break
-    return cut_at(parts, start, first)
+    return cut_at(parts, start, first, pass_notes=not count_notes)
 
 
-def cut_at(parts: Sequence[Part], start: int, place: int) -> Cut:
-    """The cut before `place`, with settings and notes just before it kept, and the turn it goes
-    through."""
+def cut_at(parts: Sequence[Part], start: int, place: int, *, pass_notes: bool = False) -> Cut:
+    """The cut before `place`, with settings just before it kept, and the turn it goes through.
+
+    Args:
+        pass_notes: keep branch summaries and custom messages just before it, too, as OpenClaw
+            2026.4.15 does.
+    """
     first = place
-    while first > start and parts[first - 1].type not in ("message", "compaction"):
+    while first > start and _passed(parts[first - 1], pass_notes=pass_notes):
         first -= 1
-    if parts[first].starts_turn and parts[first].role != "bashExecution":
+    if parts[first].starts_turn and not (pass_notes and parts[first].role == "bashExecution"):
         return Cut(first)
     turn = next((index for index in range(first, start - 1, -1) if parts[index].starts_turn), None)
     return Cut(first, turn)
+
+
+def _passed(part: Part, *, pass_notes: bool) -> bool:
+    """Whether what stands just before a cut stays with what comes after it."""
+    if part.type == "compaction":
+        return False
+    return part.role is None or (pass_notes and part.type in _NOTES)
