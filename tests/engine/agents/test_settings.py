@@ -40,7 +40,8 @@ async def test_each_change_is_told(open_engine: Open) -> None:
         with anyio.move_on_after(0.05):
             async for event in events:
                 found.append(event)
-        assert found == [ConfigChanged(2), ConfigChanged(3)]
+        scope = ("session.dmScope",)
+        assert found == [ConfigChanged(2, scope), ConfigChanged(3, scope)]
 
 
 async def test_a_broken_text_changes_nothing_and_stays_visible_until_mended(
