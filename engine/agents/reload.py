@@ -31,6 +31,7 @@ from engine.config.revisions import (
     write_config,
 )
 from engine.config.schema import Config, DmScope
+from engine.config.secrets import redact
 from engine.config.watch import watch_file
 from engine.disk import Disk
 from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
@@ -108,6 +109,7 @@ class ConfigRoom:
         snapshot = settings.setup.snapshot
         self._seen = snapshot.text, snapshot.problems
         self._of_file = snapshot.config
+        self._good_text = snapshot.text
         self._moves: list[tuple[Config, Config]] = []
         self._tasks: TaskGroup | None = None
         self._turn = anyio.Lock()
@@ -184,9 +186,20 @@ class ConfigRoom:
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             try:
-                await watch_file(self.path, self.reload)
+                await watch_file(self.path, self._reload_or_tell)
             finally:
                 self._tasks = None
+
+    async def _reload_or_tell(self) -> None:
+        """What nobody foresaw must not end the watch: the next edit has to be seen (DESIGN)."""
+        try:
+            await self.reload()
+        except Exception as error:
+            message = f"the config could not be taken in: {type(error).__name__}: {error}"
+            problem = Problem(redact(message), file=str(self.path))
+            self._settings.mark((problem,), standing=True)
+            self._publish(ConfigBroken(self.setup.snapshot.revision, (problem,)))
+            self._publish(Noticed(problem))
 
     async def reload(self) -> bool:
         """Read the file and put it in force; whether it said anything new.
@@ -202,7 +215,7 @@ class ConfigRoom:
             if loaded.config is None:
                 self._broken(loaded)
             else:
-                before = self.setup.snapshot.text
+                before = self._good_text
                 await self._good(loaded.config, loaded)
                 if problem := await in_thread(self._keep, before, loaded.text):
                     self._publish(Noticed(problem))
@@ -233,7 +246,7 @@ class ConfigRoom:
         """Put what the file says in force, and tell what that changed."""
         was, problems = self.setup.config, self.setup.snapshot.problems
         setup = await in_thread(self._settings.make, self.setup.snapshot.after(loaded))
-        self._of_file = config
+        self._of_file, self._good_text = config, loaded.text
         if self._settings.take(setup, of_file=True):
             self._tell(was)
             self._compare_later(was, config)

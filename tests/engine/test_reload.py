@@ -1,91 +1,39 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from engine import Engine
-from engine.config.edit import set_value
-from engine.errors import ConfigError, EditRefused
-from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Event, Noticed, ReplyDelta
+from engine import Disk
+from engine.config.watch import stopping
+from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Noticed, ReplyDelta
 from tests.engine.conftest import Open, answer, dm, said
+from tests.engine.reload_support import (
+    SCOPES,
+    Ear,
+    Watching,
+    overwrite,
+    path_of,
+    put,
+    text,
+    watch_engine,
+)
 
-T = TypeVar("T")
-SCOPES = ("main", "per-peer", "per-channel-peer", "per-account-channel-peer")
-
-
-def text(scope: str = "main", more: str = "") -> str:
-    return f'{{\n  // who shares\n  session: {{ dmScope: "{scope}" }}, // a comment\n{more}}}\n'
-
-
-def put(path: Path, content: str) -> None:
-    """As vim, VS Code and most others save: a new file, renamed over the old one."""
-    fresh = path.with_name(path.name + ".new~")
-    fresh.write_text(content)
-    fresh.chmod(0o600)
-    fresh.replace(path)
-
-
-def overwrite(path: Path, content: str) -> None:
-    """As nano and `>` do: truncated, then written."""
-    path.write_text(content)
-
-
-class Ear:
-    """What a watching engine told of its config, in order."""
-
-    def __init__(self, engine: Engine):
-        self.engine = engine
-        self.heard: list[Event] = []
-
-    async def listen(self, events: AsyncIterator[Event]) -> None:
-        async for event in events:
-            self.heard.append(event)
-
-    def of(self, kind: type[T]) -> list[T]:
-        return [event for event in self.heard if isinstance(event, kind)]
-
-    async def until(self, wanted: Callable[[], Any]) -> None:
-        with anyio.fail_after(20):
-            while not wanted():
-                await anyio.sleep(0.005)
-
-    async def scope(self, scope: str) -> None:
-        await self.until(lambda: self.engine.config.session.dm_scope == scope)
-
-    async def quiet(self) -> None:
-        """Long enough for a second telling of one edit to come."""
-        await anyio.sleep(0.4)
-
-
-Watching = Callable[..., Any]
+EDITS = int(os.environ.get("BRANCHLINE_TEST_EDITS", "40"))
 
 
 @pytest.fixture
 def watching(open_engine: Open) -> Watching:
-    @asynccontextmanager
-    async def open_(config: str = text(), **options: Any) -> AsyncIterator[Ear]:
-        async with open_engine(config, **options) as engine:
-            ear = Ear(engine)
-            async with engine.subscribe() as events, anyio.create_task_group() as tasks:
-                tasks.start_soon(ear.listen, events)
-                tasks.start_soon(engine.watch)
-                await anyio.sleep(0.2)
-                yield ear
-                tasks.cancel_scope.cancel()
-
-    return open_
-
-
-def path_of(ear: Ear) -> Path:
-    assert ear.engine.config_path is not None
-    return ear.engine.config_path
+    return partial(watch_engine, open_engine)
 
 
 @pytest.mark.parametrize("save", [put, overwrite])
@@ -307,58 +255,54 @@ async def test_what_an_edit_moved_is_told_with_who_sees_whose_words(watching: Wa
         assert len(ear.of(ConfigMoved)) == 1
 
 
-async def test_an_edit_from_the_app_is_planned_written_told_once_and_undone(
-    watching: Watching,
-) -> None:
-    async with watching(text("per-channel-peer")) as ear:
-        room = ear.engine.settings
-        await answer(ear.engine, dm("alice", "hi"))
-        await answer(ear.engine, dm("bob", "hello"))
-        before = path_of(ear).read_bytes()
-        edit = set_value(await room.text(), ("session", "dmScope"), "main")
-        plan = await room.plan(edit)
-        assert plan.moved is not None and plan.moved.exposed == 2
-        assert plan.changes == ("session.dmScope",)
-        assert path_of(ear).read_bytes() == before
-        revision = await room.write(edit)
-        assert ear.engine.config.session.dm_scope == "main"
-        assert path_of(ear).read_text() == text("main")
-        await ear.quiet()
-        assert len(ear.of(ConfigChanged)) == 1
-        assert [one.text for one in await room.revisions()] == [text("main"), before.decode()]
-        await room.write(await room.rollback(revision.number - 1))
-        assert path_of(ear).read_bytes() == before
-        assert ear.engine.config.session.dm_scope == "per-channel-peer"
+class Surprising(Disk):
+    """A disk whose reads fail as nobody foresaw, when told to."""
+
+    surprise = False
+
+    def read(self, fd: int, count: int, offset: int) -> bytes:
+        if self.surprise:
+            raise RuntimeError("what is this?")
+        return super().read(fd, count, offset)
 
 
-async def test_a_write_is_refused_when_the_file_moved_on_or_would_break(
-    watching: Watching,
-) -> None:
-    async with watching() as ear:
-        room = ear.engine.settings
-        edit = set_value(await room.text(), ("session", "dmScope"), "per-peer")
-        put(path_of(ear), text("main", "  // meanwhile\n"))
-        with pytest.raises(EditRefused, match="changed since"):
-            await room.write(edit)
-        bad = set_value(await room.text(), ("session", "dmScope"), "everybody")
-        for doing in (room.plan, room.write):
-            with pytest.raises(ConfigError, match="dmScope"):
-                await doing(bad)
-        assert "meanwhile" in path_of(ear).read_text()
-        assert ear.engine.problems == () and ear.engine.config.session.dm_scope == "main"
-
-
-async def test_edits_by_hand_are_kept_as_revisions_too(watching: Watching) -> None:
-    async with watching() as ear:
+async def test_a_surprise_is_told_and_the_next_edit_is_seen(watching: Watching) -> None:
+    disk = Surprising()
+    async with watching(disk=disk) as ear:
+        disk.surprise = True
         put(path_of(ear), text("per-peer"))
-        await ear.scope("per-peer")
-        room = ear.engine.settings
-        await ear.quiet()
-        found = await room.revisions()
-        assert [(one.text, one.reason) for one in found] == [
-            (text("per-peer"), "edited by hand"),
-            (text("main"), "as found in the file"),
-        ]
+        await ear.until(lambda: ear.of(ConfigBroken))
+        assert "what is this?" in str(ear.engine.problems[0])
+        disk.surprise = False
+        put(path_of(ear), text("per-channel-peer"))
+        await ear.scope("per-channel-peer")
+        assert not ear.engine.problems
+
+
+async def test_a_thread_that_watches_hears_at_once_that_it_is_cancelled() -> None:
+    heard: list[bool] = []
+
+    async def watch() -> None:
+        async with stopping() as stop:
+
+            def look() -> None:
+                deadline = time.monotonic() + 20
+                while not stop.is_set() and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                heard.append(stop.is_set())
+
+            await anyio.to_thread.run_sync(look)
+
+    task = asyncio.create_task(watch())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        await anyio.sleep(0.05)
+        tasks.cancel_scope.cancel()
+    assert heard == [True, True]
 
 
 def edits(seed: int, count: int) -> Iterator[tuple[str, str | None]]:
@@ -383,7 +327,6 @@ def edits(seed: int, count: int) -> Iterator[tuple[str, str | None]]:
 async def test_random_edits_while_four_lanes_stream_never_leave_a_stale_config_unmarked(
     watching: Watching,
 ) -> None:
-    count = int(os.environ.get("BRANCHLINE_TEST_EDITS", "40"))
     async with watching(paced=True) as ear:
 
         async def talk(who: str) -> None:
@@ -402,7 +345,7 @@ async def test_random_edits_while_four_lanes_stream_never_leave_a_stale_config_u
         async with anyio.create_task_group() as lanes:
             for who in ("alice", "bob", "carol", "dave"):
                 lanes.start_soon(talk, who)
-            for content, scope in edits(7, count):
+            for content, scope in edits(7, EDITS):
                 put(path_of(ear), content)
                 await live(content, scope)
             lanes.cancel_scope.cancel()
