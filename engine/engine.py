@@ -45,12 +45,13 @@ from engine.hub import Hub
 from engine.models.door import Check
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.router import Route
-from engine.sessions.search import Hit
 from engine.sessions.store import Store
 from engine.sessions.tree import Tree
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+
+    from engine.sessions.search import Hit
 
 __all__ = [
     "Counts",

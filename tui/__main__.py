@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -18,9 +19,34 @@ def main() -> int:
 
         sys.stdout.write(f"branchline {__version__}\n")
         return 0
+    plain = not sys.argv[1:] and "_BRANCHLINE_COMPLETE" not in os.environ
+    if plain and sys.stdin.isatty() and sys.stdout.isatty():
+        return _app()
     from tui.cli.root import run
 
     return run(sys.argv[1:])
+
+
+def _app() -> int:
+    """The app as `branchline` alone starts it, without what only a command line needs."""
+    from engine.config.paths import state_dir
+    from engine.errors import BranchlineError
+    from tui.launch import run_app
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return run_app(state_dir(None, os.environ), None)
+    except KeyboardInterrupt:
+        return 130
+    except (BranchlineError, OSError) as error:
+        from engine.disk import explain
+        from tui.cli.output import tell_error
+
+        told = error if isinstance(error, BranchlineError) else explain(error, "could not go on")
+        tell_error(told)
+        return 1
 
 
 if __name__ == "__main__":

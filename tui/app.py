@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -21,7 +19,7 @@ from engine.text import safe_text
 from tui import modes
 from tui.bridge import Batch, Bridge
 from tui.glyphs import Glyphs, glyphs_for
-from tui.memory import AppMemory, load_memory, save_memory
+from tui.memory import AppMemory, load_memory
 from tui.pairing import PairingDesk
 from tui.screens.sessions import SessionsScreen
 from tui.theme import DARK, own_themes, read_themes
@@ -29,7 +27,7 @@ from tui.theme import DARK, own_themes, read_themes
 if TYPE_CHECKING:
     from textual.command import Provider
 
-__all__ = ["BranchlineApp", "run_app"]
+__all__ = ["BranchlineApp"]
 
 DOOR_SECONDS = 20
 """How often it is looked who asks to be let in: other programs may have been told."""
@@ -98,7 +96,7 @@ class BranchlineApp(App[None]):
         self.farewell = ""
         for theme in own_themes():
             self.register_theme(theme)
-        self.theme = DARK
+        self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
 
     # start
 
@@ -239,31 +237,3 @@ class BranchlineApp(App[None]):
         trace = Traceback(show_locals=False, width=None)
         self._exit_renderables.append(Segments(self.console.render(trace, self.console.options)))
         self._close_messages_no_wait()
-
-
-async def _run(state_dir: Path, config_path: Path | None) -> int:
-    import contextlib
-    import sys
-
-    async with Engine.open(state_dir, config_path=config_path, environ=os.environ) as engine:
-        app = BranchlineApp(engine)
-        await app.run_async()
-        with contextlib.suppress(OSError):
-            save_memory(engine.state_dir, app.memory)
-        if app.farewell and not app.return_code:
-            sys.stdout.write(f"{app.farewell}\n")
-        return app.return_code or 0
-
-
-def run_app(state_dir: Path, config_path: Path | None) -> int:
-    """Run the app until it is left.
-
-    Returns:
-        The exit code: 0 after a normal end, 1 after a crash.
-
-    Raises:
-        BranchlineError: the state dir or the config cannot be opened.
-    """
-    import asyncio
-
-    return asyncio.run(_run(state_dir, config_path))

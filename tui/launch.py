@@ -1,8 +1,10 @@
-"""Starting the app: what must happen before its modules are imported."""
+"""Starting the app, and what must happen before its modules are imported."""
 
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from pathlib import Path
 
 __all__ = ["run_app"]
@@ -23,8 +25,25 @@ def run_app(state_dir: Path, config_path: Path | None) -> int:
     """
     gc.disable()
     try:
-        from tui.app import run_app as run
+        import asyncio
 
-        return run(state_dir, config_path)
+        return asyncio.run(_run(state_dir, config_path))
     finally:
         gc.enable()
+
+
+async def _run(state_dir: Path, config_path: Path | None) -> int:
+    import contextlib
+
+    from engine.engine import Engine
+    from tui.app import BranchlineApp
+    from tui.memory import save_memory
+
+    async with Engine.open(state_dir, config_path=config_path, environ=os.environ) as engine:
+        app = BranchlineApp(engine)
+        await app.run_async()
+        with contextlib.suppress(OSError):
+            save_memory(engine.state_dir, app.memory)
+        if app.farewell and not app.return_code:
+            sys.stdout.write(f"{app.farewell}\n")
+        return app.return_code or 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import EllipsisType
+from typing import TYPE_CHECKING
 
 from engine.agents.desk import model_in_force
 from engine.agents.intake import make_order
@@ -29,8 +30,10 @@ from engine.errors import ModelError, Problem
 from engine.models.exact import exact_body
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
-from engine.sessions.search import Hit, search_tree
 from engine.sessions.tree import Tree
+
+if TYPE_CHECKING:
+    from engine.sessions.search import Hit
 
 __all__ = ["Looker"]
 
@@ -119,6 +122,8 @@ class Looker:
 
     async def search(self, ref: str, query: str, limit: int) -> list[Hit]:
         """Entries that hold what is looked for, in file order."""
+
+        from engine.sessions.search import search_tree
 
         def read() -> list[Hit]:
             with self._kitchen.pool.using(ref) as live:

@@ -9,7 +9,7 @@ from engine.agents.origin import envelope_of
 from engine.agents.pool import LiveSession
 from engine.context.window import Window
 from engine.errors import Problem
-from engine.routing.keys import chat_type, parse_key
+from engine.routing.keys import chat_type, conversation_of
 from engine.routing.router import Route
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.records import Kind, SessionRecord
@@ -151,10 +151,12 @@ class HistoryPage:
 def info_of(record: SessionRecord, inside: int, label: str | None = None) -> SessionInfo:
     """A line of the list. `inside`: turns running or waiting in the session."""
     origin = envelope_of(record.origin)
-    conversation = parse_key(record.key).conversation
-    channel = origin.channel if origin else conversation.channel if conversation else ""
-    name = ""
-    if origin is not None:
+    channel = name = ""
+    if origin is None:
+        conversation = conversation_of(record.key)
+        channel = conversation.channel if conversation else ""
+    else:
+        channel = origin.channel
         name = origin.sender.name if origin.sender else ""
         name = name or (origin.peer.id if origin.peer else "")
     turns = "queued" if inside > 1 else "busy" if inside else "idle"

@@ -53,6 +53,7 @@ __all__ = [
     "canonical_key",
     "chat_key",
     "chat_type",
+    "conversation_of",
     "fork_key",
     "main_session_key",
     "parse_key",
@@ -238,6 +239,11 @@ def _conversation(raw: str) -> Conversation | None:
         return None
     room = _ROOMS.get(kind)
     return Conversation(channel, room, raw_id, prefix) if room else None
+
+
+def conversation_of(key: str) -> Conversation | None:
+    """The group or channel that a key names, as in `parse_key`."""
+    return _conversation(trim(key))
 
 
 def parse_key(key: str | None) -> ParsedKey:

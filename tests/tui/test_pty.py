@@ -69,12 +69,12 @@ def test_the_terminal_is_given_back(tmp_path: Path) -> None:
 CRASH = """
 import sys
 from pathlib import Path
-from tui import app
+from tui import app, launch
 def boom(self):
     secret_key = "-".join(["sk", "very", "secret"])
     raise RuntimeError("it broke" + str(len(secret_key)))
 app.BranchlineApp._after_first_frame = boom
-sys.exit(app.run_app(Path(sys.argv[1]), None))
+sys.exit(launch.run_app(Path(sys.argv[1]), None))
 """
 
 
