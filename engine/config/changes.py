@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,29 +21,34 @@ _ROUTING = ("agents", "bindings", "channels", "routing", "session")
 
 def may_route_otherwise(old: Config, new: Config) -> bool:
     """Whether messages could go elsewhere under the new config."""
-    one, other = msgspec.to_builtins(old), msgspec.to_builtins(new)
-    return any(one.get(name) != other.get(name) for name in _ROUTING)
+    return any(getattr(old, name) != getattr(new, name) for name in _ROUTING)
+
+
+def _keyed(value: Any) -> dict[str, Any] | None:
+    """What an object holds, by the names of the file; None for what is no object."""
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        return {item.encode_name: getattr(value, item.name) for item in fields}
+    return value if isinstance(value, dict) else None
 
 
 def changed_paths(old: Config, new: Config) -> tuple[str, ...]:
-    """Dotted paths of the values that differ, sorted as the keys are; no values, no secrets.
+    """Dotted paths of the values that differ, in the schema's order; no values, no secrets.
 
     A list that grew or shrank is told by the positions that came (in the new config) or went (in
     the old one).
     """
     found: list[KeyPath] = []
-    work: list[tuple[KeyPath, Any, Any]] = [
-        ((), msgspec.to_builtins(old), msgspec.to_builtins(new))
-    ]
+    work: list[tuple[KeyPath, Any, Any]] = [((), old, new)]
     while work:
         path, one, other = work.pop()
         if one == other:
             continue
-        if isinstance(one, dict | None) and isinstance(other, dict | None):
-            one, other = one or {}, other or {}  # defaults are left out
-            keys = sorted({*one, *other}, key=str, reverse=True)
-            work += [((*path, key), one.get(key), other.get(key)) for key in keys]
-        elif isinstance(one, list) and isinstance(other, list):
+        left, right = _keyed(one), _keyed(other)
+        if left is not None and right is not None:
+            keys = reversed([*left, *(key for key in right if key not in left)])
+            work += [((*path, key), left.get(key), right.get(key)) for key in keys]
+        elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
             work += reversed(_items(path, one, other))
         else:
             found.append(path)
@@ -52,7 +58,9 @@ def changed_paths(old: Config, new: Config) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _items(path: KeyPath, one: list[Any], other: list[Any]) -> list[tuple[KeyPath, Any, Any]]:
+def _items(
+    path: KeyPath, one: Sequence[Any], other: Sequence[Any]
+) -> list[tuple[KeyPath, Any, Any]]:
     """The items to compare: without those that only moved along."""
     if len(one) == len(other):
         pairs = enumerate(zip(one, other, strict=True))
