@@ -155,8 +155,7 @@ def compact(key: str, focus: str, as_json: bool, keep_from: str | None, preview:
 
     async def use(engine: Engine) -> dict[str, Any]:
         if preview:
-            shown = await engine.compaction.preview(record.key, focus, keep_from=keep_from)
-            return _previewed(shown)
+            return await _preview(engine, record.key, focus, keep_from)
         return _outcome(await engine.compaction.compact(record.key, focus, keep_from=keep_from))
 
     shape = _run(lambda engine: _stoppable(engine, record.key, use))
@@ -179,6 +178,27 @@ async def _stoppable(
         return await use(engine)
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _preview(engine: Engine, key: str, focus: str, keep_from: str | None) -> dict[str, Any]:
+    """A preview in the shape of an outcome, also of one that comes to nothing."""
+    from engine.agents.scribe import CompactionFailed
+
+    try:
+        return _previewed(await engine.compaction.preview(key, focus, keep_from=keep_from))
+    except CompactionFailed as error:
+        view = await engine.view(key)
+        return {
+            "outcome": "failed",
+            "entryId": None,
+            "summary": "",
+            "tokensBefore": view.tokens,
+            "tokensAfter": view.tokens,
+            "folded": 0,
+            "kept": len(view.window.messages),
+            "missing": _missing(None),
+            "reason": str(error),
+        }
 
 
 def _previewed(shown: CompactionPreview) -> dict[str, Any]:

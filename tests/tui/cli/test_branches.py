@@ -110,3 +110,14 @@ def test_nothing_to_fold_is_a_problem_with_its_reason(branchline: Run, talk: Pat
     ran = branchline("sessions", "compact", KEY, "--json")
     assert (ran.code, ran.json["outcome"]) == (1, "failed") and ran.json["reason"]
     assert branchline("sessions", "compact", KEY, "--preview").code == 1
+
+
+def test_a_preview_that_comes_to_nothing_has_the_shape_of_one_that_fails(
+    branchline: Run,
+) -> None:
+    assert branchline("send", "hi").code == 0
+    done = branchline("sessions", "compact", "agent:main:main", "--preview", "--json")
+    assert done.code == 1
+    assert done.json["outcome"] == "failed"
+    assert done.json["tokensBefore"] == done.json["tokensAfter"] > 0
+    assert done.json["reason"]
