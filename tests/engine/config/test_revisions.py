@@ -174,6 +174,22 @@ def test_what_is_no_revision_is_passed_over(config: Path, state: Path) -> None:
     assert (state / FOLDER / "notes.txt").read_text() == "mine"
 
 
+def test_what_a_killed_writer_left_is_cleaned_up_and_nothing_else(
+    config: Path, state: Path
+) -> None:
+    (state / FOLDER).mkdir()
+    left = [
+        state / ".branchline.json5.99999.1.tmp",
+        state / FOLDER / ".000001.json5.99999.1.tmp",
+    ]
+    others = [state / ".pairing.json.99999.1.tmp", state / "branchline.json5~"]
+    for path in (*left, *others):
+        path.write_text("half")
+    write(config, state, "per-peer")
+    assert not [path for path in left if path.exists()]
+    assert all(path.exists() for path in others)
+
+
 def test_writers_take_turns_and_none_is_lost(config: Path, state: Path) -> None:
     done: list[int] = []
 
