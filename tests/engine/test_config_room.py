@@ -4,7 +4,9 @@ from functools import partial
 
 import pytest
 
+from engine import Disk
 from engine.config.edit import set_value
+from engine.config.revisions import write_config
 from engine.errors import ConfigError, EditRefused
 from engine.events import ConfigChanged
 from tests.engine.conftest import Open, answer, dm
@@ -79,3 +81,17 @@ async def test_only_texts_of_the_file_are_kept(watching: Watching) -> None:
         await ear.quiet()
         found = await ear.engine.settings.revisions()
         assert [one.text for one in found] == [text("per-peer"), text("main")]
+
+
+async def test_what_another_process_wrote_is_live_and_kept_once(watching: Watching) -> None:
+    async with watching() as ear:
+        path, state = path_of(ear), ear.engine.state_dir
+        for number, scope in enumerate(("per-peer", "per-channel-peer")):
+            edit = set_value(path.read_text(), ("session", "dmScope"), scope)
+            write_config(Disk(), path, edit, state_dir=state, now=number)
+            await ear.scope(scope)
+            await ear.quiet()
+        found = await ear.engine.settings.revisions()
+        scopes = ("per-channel-peer", "per-peer", "main")
+        assert [one.text for one in found] == [text(scope) for scope in scopes]
+        assert "edited by hand" not in [one.reason for one in found]
