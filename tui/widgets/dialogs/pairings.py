@@ -58,7 +58,7 @@ class PairingRequests(ModalScreen[None]):
         height: auto; max-height: 20; border: none; background: $surface; padding: 0;
     }}
     PairingRequests OptionList:focus {{ border: none; }}
-    PairingRequests OptionList > .option-list--option-highlighted {{
+    PairingRequests OptionList:focus > .option-list--option-highlighted {{
         background: $panel; color: $foreground; text-style: none;
     }}
     PairingRequests Static {{ height: auto; color: $foreground 60%; }}
