@@ -163,9 +163,7 @@ COMMANDS: tuple[Command, ...] = (
         _compact,
     ),
     Command("fork", "[entry id]", "copy the conversation into a session of its own", _fork),
-    Command(
-        "label", "[text]", "label the newest message; without text: no label", _label
-    ),
+    Command("label", "[text]", "label the newest message; without text: no label", _label),
     Command("undo", "", "take back the last move, label, edit, graft or compaction", _undo),
     Command("status", "", "key, model, context and counts of this session", _status),
     Command("stop", "", "stop the answer being written; what is there is kept", _stop),

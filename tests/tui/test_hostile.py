@@ -148,7 +148,6 @@ def test_the_app_shows_it_all_and_lives(hostile_state: Path, columns: int, rows:
         raw = app.raw.decode("utf-8", "surrogateescape")
     assert "Traceback" not in raw
     assert not strings_sent(raw)
-    rest = raw
     check(raw)
 
 
