@@ -117,6 +117,11 @@ class SessionPool:
         """The session when it is open; opens nothing."""
         return self._open.get(key)
 
+    def is_ready(self, key: str) -> bool:
+        """Whether the session is open and its file where it was."""
+        live = self._open.get(key)
+        return live is not None and not _moved(live)
+
     def get(self, key: str, *, write: bool = False) -> LiveSession:
         """The open session of a key; opened if need be.
 
@@ -130,7 +135,7 @@ class SessionPool:
         """
         with self._mutex:
             live = self._open.get(key)
-            if live is not None and write and live.transcript.foreign:
+            if live is not None and (_moved(live) or (write and live.transcript.foreign)):
                 self.drop(key)
                 live = None
             if live is None:
@@ -185,7 +190,7 @@ class SessionPool:
         key = order.session_key
         with self._mutex:
             known = self._known.get(key)
-            if key in self._open or (known is not None and known.path.exists()):
+            if self.is_ready(key) or (known is not None and known.path.exists()):
                 return
         # One at a time: several would only wait for each other at the index's lock.
         with self._making:
@@ -238,3 +243,9 @@ class SessionPool:
         idle = [key for key, live in self._open.items() if live.users == 0 and not live.running]
         for key in idle[: max(0, len(self._open) - KEPT_OPEN)]:
             self._close(key)
+
+
+def _moved(live: LiveSession) -> bool:
+    """Whether another process put the file aside (`/new`): its key points to another one now.
+    While somebody here reads or writes it, it stays what it is."""
+    return live.users == 0 and live.running is None and not live.transcript.path.exists()

@@ -82,7 +82,8 @@ async def run_turn(receipt: Receipt, kitchen: Kitchen, admission: Admission | No
     try:
         with receipt.scope:
             async with kitchen.lanes.turn(order.session_key):
-                await in_thread(kitchen.pool.make, order)
+                if not kitchen.pool.is_ready(order.session_key):
+                    await in_thread(kitchen.pool.make, order)
                 with kitchen.pool.using(order.session_key, write=True) as session:
                     await _converse(receipt, session, kitchen, answer, admission)
     except BranchlineError as error:
@@ -106,7 +107,8 @@ async def _converse(
 
     patience = order.setup.config.session.lock_timeout_seconds
     async with session.transcript.holding(patience, told=told):
-        for entry in await in_thread(session.transcript.refresh):
+        # What others wrote was taken in with the lock: this only hands it over.
+        for entry in session.transcript.refresh():
             session.deliveries = None
             kitchen.publish(EntryAppended(order.session_key, entry, foreign=True))
         if await _delivered(order, session, kitchen):

@@ -474,3 +474,16 @@ async def test_a_session_can_be_looked_at_though_its_model_cannot_be_used(
         assert view.model.source == "unusable"
         assert any("gone/away" in problem.message for problem in view.problems)
         assert len(view.window.messages) == 2
+
+
+async def test_a_session_begun_afresh_elsewhere_is_followed(open_engine: Open) -> None:
+    async with open_engine() as one, open_engine() as two:
+        await answer(one, said("remember the number 42"))
+        await answer(two, said("/new"))
+        assert "42" not in await answer(one, said("what number?"))
+        assert "42" not in await answer(two, said("number?"))
+        page = await two.history(MAIN)
+        assert [entry.text for entry in page.entries if entry.role == "user"] == [
+            "what number?",
+            "number?",
+        ]
