@@ -49,6 +49,19 @@ async def test_letters_and_enter_in_one_burst_keep_their_order() -> None:
         assert sent(app) == ["hello"]
 
 
+async def test_the_list_never_answers_for_an_earlier_text() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.composer.focus()
+        await pilot.press("slash")
+        assert app.composer.menu.is_open
+        for char in "xyzzy":
+            app.post_message(events.Key(char, char))
+        app.post_message(events.Key("enter", "\r"))
+        await pilot.pause()
+        assert sent(app) == ["/xyzzy"]
+
+
 async def test_what_is_typed_after_sending_stays() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:

@@ -125,6 +125,7 @@ class Composer(TextArea):
         self._sent: str | None = None
         self._recalled: str | None = None
         self._menu_for: Literal["", "command", "history"] = ""
+        self._offered_for = ""
         self._throbber: Timer | None = None
         self._frame = 0
 
@@ -200,7 +201,7 @@ class Composer(TextArea):
 
     def action_send(self) -> None:
         """Enter: take the choice that the list offers, else send."""
-        choice = self.menu.choice
+        choice = self._choice()
         if choice is not None and choice.text.rstrip() != self.text.rstrip():
             self._take(choice)
             return
@@ -220,7 +221,7 @@ class Composer(TextArea):
 
     def action_take(self) -> None:
         """Tab: take the highlighted choice."""
-        choice = self.menu.choice
+        choice = self._choice()
         if choice is not None:
             self._take(choice)
 
@@ -304,8 +305,16 @@ class Composer(TextArea):
         if self._menu_for:
             self._offer()
 
+    def _choice(self) -> Choice | None:
+        """What the list offers for what is typed now. Letters that came in one burst with the key
+        may not have reached the list yet, and it must not answer for another text."""
+        if self.menu.is_open and self._offered_for != self.text:
+            self._offer()
+        return self.menu.choice
+
     def _offer(self) -> None:
         """Fill the list for what is typed now."""
+        self._offered_for = self.text
         if self._menu_for == "history":
             found = [one for one in self._history.search(self.text) if one != self.text]
             self.menu.offer(search(found), "Earlier prompts")
