@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from tui.cells import fit
-from tui.glyphs import UNICODE, Glyphs
+from tui.glyphs import Glyphs
 from tui.tones import MUTED
+from tui.widgets.bar import Bar
 
 __all__ = ["BarState", "StatusBar", "bar_line"]
 
@@ -117,32 +116,15 @@ def _callers(state: BarState, glyphs: Glyphs) -> list[_Part]:
     return found
 
 
-class StatusBar(Widget):
-    """Row 0. Only its own line is painted when something on it changes."""
-
-    ALLOW_SELECT = False
-
-    DEFAULT_CSS = """
-    StatusBar { dock: top; height: 1; background: $panel; color: $foreground; }
-    """
+class StatusBar(Bar):
+    """Row 0 of the Sessions screen."""
 
     state: reactive[BarState] = reactive(BarState())
 
-    def __init__(self, *, id: str | None = None):  # noqa: A002
-        super().__init__(id=id)
-        self.glyphs = UNICODE
-
-    def on_mount(self) -> None:
-        self._tick()
-        self.set_interval(5, self._tick)
-
-    def _tick(self) -> None:
-        self.state = replace(self.state, clock=time.strftime("%H:%M"))
-
     def show(self, state: BarState, glyphs: Glyphs) -> None:
-        """Show counts and config; the clock keeps its own time."""
+        """Say something else."""
         self.glyphs = glyphs
-        self.state = replace(state, clock=self.state.clock)
+        self.state = state
 
     def render(self) -> Content:
-        return bar_line(self.state, self.size.width, self.glyphs)
+        return bar_line(replace(self.state, clock=self.clock), self.size.width, self.glyphs)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from tui.cells import fit
-from tui.glyphs import UNICODE, Glyphs
+from tui.glyphs import Glyphs
 from tui.tones import MUTED
+from tui.widgets.bar import Bar
 from tui.widgets.treelines import in_ascii
 
 __all__ = ["TreeBar", "TreeBarState", "tree_bar_line"]
@@ -86,32 +85,15 @@ def _joined(
     return Content.assemble(*parts)
 
 
-class TreeBar(Widget):
-    """Row 0."""
-
-    ALLOW_SELECT = False
-
-    DEFAULT_CSS = """
-    TreeBar { dock: top; height: 1; background: $panel; color: $foreground; }
-    """
+class TreeBar(Bar):
+    """Row 0 of the tree screen."""
 
     state: reactive[TreeBarState] = reactive(TreeBarState())
 
-    def __init__(self, *, id: str | None = None):  # noqa: A002
-        super().__init__(id=id)
-        self.glyphs = UNICODE
-
-    def on_mount(self) -> None:
-        self._tick()
-        self.set_interval(5, self._tick)
-
-    def _tick(self) -> None:
-        self.state = replace(self.state, clock=time.strftime("%H:%M"))
-
     def show(self, state: TreeBarState, glyphs: Glyphs) -> None:
-        """Show counts and view; the clock keeps its own time."""
+        """Say something else."""
         self.glyphs = glyphs
-        self.state = replace(state, clock=self.state.clock)
+        self.state = state
 
     def render(self) -> Content:
-        return tree_bar_line(self.state, self.size.width, self.glyphs)
+        return tree_bar_line(replace(self.state, clock=self.clock), self.size.width, self.glyphs)
