@@ -8,18 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.agents.branch import TreeRoom
 from engine.agents.dispatch import Dispatch
-from engine.agents.folding import CompactionRoom
 from engine.agents.gate import Gate
-from engine.agents.intake import check_place, check_text, make_order, workspace_of
-from engine.agents.lanes import Lanes
 from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
-from engine.agents.order import Order, Receipt, Setup, TurnResult
 from engine.agents.pairing_book import PairingBook
-from engine.agents.pool import SessionPool
-from engine.agents.redelivery import Deliveries
 from engine.agents.reload import ConfigRoom
 from engine.agents.settings import Settings, first_snapshot
 from engine.agents.turn import Kitchen, in_thread
@@ -33,6 +26,8 @@ from engine.agents.views import (
     Xray,
 )
 from engine.agents.watch import settle_now_and_then, together, watch_sessions
+from engine.branching.branch import TreeRoom
+from engine.branching.folding import CompactionRoom
 from engine.clock import Clock, SystemClock
 from engine.config.load import Snapshot
 from engine.config.paths import config_path as find_config
@@ -47,6 +42,11 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.router import Route
 from engine.sessions.store import Store
 from engine.sessions.tree import Tree
+from engine.turns.intake import check_place, check_text, make_order, workspace_of
+from engine.turns.lanes import Lanes
+from engine.turns.order import Order, Receipt, Setup, TurnResult
+from engine.turns.pool import SessionPool
+from engine.turns.redelivery import Deliveries
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.agents.order import Admission
     from engine.errors import BranchlineError, Problem
     from engine.models.protocol import StopReason, Usage
     from engine.routing.envelope import Envelope
     from engine.routing.preview import Preview
     from engine.sessions.entries import Entry
+    from engine.turns.order import Admission
 
 __all__ = [
     "CompactionEnded",

@@ -11,8 +11,6 @@ from dataclasses import replace
 
 from textual.content import Content
 
-from engine.agents.company import Company, company_of
-from engine.agents.sharing import Sharing
 from engine.engine import Engine, HistoryPage, Receipt, SessionView
 from engine.errors import SessionNotFound, SessionReadOnly
 from engine.events import (
@@ -25,6 +23,8 @@ from engine.events import (
     TurnStarted,
     TurnSwitched,
 )
+from engine.rights.company import Company, company_of
+from engine.rights.sharing import Sharing
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.sessions.entries import LEAF, Entry, is_bookkeeping
 from engine.text import safe_line

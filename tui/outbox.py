@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from engine.agents.order import Receipt
 from engine.errors import BranchlineError
 from engine.text import safe_line, safe_text
+from engine.turns.order import Receipt
 from tui.chat import Chat
 from tui.widgets.composer import Composer, without
 

@@ -11,9 +11,9 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
 
-from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError
 from engine.text import safe_line
+from engine.turns.commands import COMMANDS
 from tui import isolation
 from tui.cells import count
 from tui.naming import title_of

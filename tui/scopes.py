@@ -50,9 +50,9 @@ class Trial:
         return preview(config, other, self._envelopes)
 
     def _read(self) -> list[Envelope]:
-        from engine.agents.recorded import recorded_envelopes
         from engine.clock import SystemClock
         from engine.disk import Disk
         from engine.sessions.store import Store
+        from engine.turns.recorded import recorded_envelopes
 
         return list(recorded_envelopes(Store(Disk(), self._engine.state_dir, SystemClock())))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from engine.agents.branch import TreeRoom
-from engine.agents.folding import CompactionRoom
-from engine.agents.order import Order, Receipt
-from engine.agents.pool import LiveSession
 from engine.agents.turn import Kitchen, choose_model, in_thread
 from engine.agents.views import ModelInForce, SessionView
+from engine.branching.branch import TreeRoom
+from engine.branching.folding import CompactionRoom
 from engine.errors import CommandError, SessionNotFound
 from engine.events import SessionChanged
 from engine.routing.keys import chat_type
@@ -19,6 +17,8 @@ from engine.sessions.journal import Plan, apply
 from engine.sessions.navigate import move_leaf
 from engine.sessions.transcript import fresh_id
 from engine.sessions.tree import Tree
+from engine.turns.order import Order, Receipt
+from engine.turns.pool import LiveSession
 
 __all__ = ["OrderDesk", "model_in_force"]
 

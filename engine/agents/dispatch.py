@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from engine.agents.commands import parse_command, run_command, waits_its_turn
 from engine.agents.desk import OrderDesk
 from engine.agents.gate import Gate
-from engine.agents.lanes import Lanes
-from engine.agents.order import Admission, Order, Receipt, TurnResult
 from engine.agents.turn import Kitchen, end_duplicate, end_unanswered, in_thread, run_turn
 from engine.agents.views import SessionView
 from engine.errors import BranchlineError, Problem
 from engine.events import Noticed, TurnedAway, TurnEnded, TurnQueued
 from engine.routing.keys import canonical_key
 from engine.text import safe_line
+from engine.turns.commands import parse_command, run_command, waits_its_turn
+from engine.turns.lanes import Lanes
+from engine.turns.order import Admission, Order, Receipt, TurnResult
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

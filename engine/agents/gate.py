@@ -11,16 +11,16 @@ import secrets
 from collections.abc import Callable
 from typing import Literal
 
-from engine.agents.commands import parse_command
-from engine.agents.order import Admission, Order
 from engine.agents.pairing_book import PairingBook
-from engine.agents.permissions import may_use
-from engine.agents.pool import SessionPool
 from engine.clock import Clock
+from engine.rights.permissions import may_use
 from engine.routing.access import Access, judge, sender_id
 from engine.routing.keys import chat_type
 from engine.routing.pairing import Asked
 from engine.routing.send_policy import may_send
+from engine.turns.commands import parse_command
+from engine.turns.order import Admission, Order
+from engine.turns.pool import SessionPool
 
 __all__ = ["Gate"]
 

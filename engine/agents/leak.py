@@ -2,7 +2,7 @@
 
 Each message of a request names the transcript entries that its words come from. The monitor looks
 these entries up in the session that the request claims to be of, finds out who wrote them, and
-asks engine.agents.sharing whether the person who is answered may read them. A request that holds
+asks engine.rights.sharing whether the person who is answered may read them. A request that holds
 one entry too many is not sent. What was judged is kept, bounded, for whoever wants to know who
 saw whose words.
 """
@@ -15,16 +15,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ref
 
-from engine.agents.pool import SessionPool
-from engine.agents.sharing import Ruling, Sharing, Speaker, Verdict, read_speaker
 from engine.config.schema import Config
 from engine.errors import LeakRefused, Problem
 from engine.events import Event, LeakFound, Noticed
 from engine.models.door import Check
 from engine.models.protocol import ModelRequest
+from engine.rights.sharing import Ruling, Sharing, Speaker, Verdict, read_speaker
 from engine.sessions.nodes import Node
 from engine.sessions.tree import Tree
 from engine.text import safe_line
+from engine.turns.pool import SessionPool
 
 __all__ = ["LeakMonitor", "SessionFacts", "Sighting", "look_in"]
 

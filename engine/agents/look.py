@@ -7,10 +7,6 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from engine.agents.desk import model_in_force
-from engine.agents.intake import make_order
-from engine.agents.order import Order, Setup
-from engine.agents.origin import envelope_of
-from engine.agents.pool import LiveSession
 from engine.agents.turn import Kitchen, in_thread, limits_of, prepare
 from engine.agents.views import (
     Counts,
@@ -31,6 +27,10 @@ from engine.models.exact import exact_body
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
 from engine.sessions.tree import Tree
+from engine.turns.intake import make_order
+from engine.turns.order import Order, Setup
+from engine.turns.origin import envelope_of
+from engine.turns.pool import LiveSession
 
 if TYPE_CHECKING:
     from engine.sessions.search import Hit

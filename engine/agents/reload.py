@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.agents.order import Setup
-from engine.agents.recorded import recorded_envelopes
-from engine.agents.request import in_thread
 from engine.agents.settings import Settings
 from engine.clock import Clock
 from engine.config.changes import changed_paths, may_route_otherwise
@@ -39,6 +36,9 @@ from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Event, Notic
 from engine.routing.envelope import Envelope
 from engine.routing.preview import Preview, preview
 from engine.sessions.store import Store
+from engine.turns.order import Setup
+from engine.turns.recorded import recorded_envelopes
+from engine.turns.request import in_thread
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from engine.agents.order import Setup
-from engine.agents.permissions import PermissionTable
 from engine.clock import Clock
 from engine.config.first_run import write_first_config
 from engine.config.load import Snapshot, load_config, load_text
@@ -24,8 +22,10 @@ from engine.disk import Disk, ensure_dir, explain
 from engine.errors import Problem
 from engine.models.door import Check, ModelDoor
 from engine.models.registry import ModelRegistry
+from engine.rights.permissions import PermissionTable
 from engine.routing.mentions import Mentions
 from engine.routing.router import Router
+from engine.turns.order import Setup
 
 __all__ = ["KEPT", "Settings", "first_snapshot"]
 

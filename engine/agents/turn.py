@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.agents.compact import compact, compact_when_due
-from engine.agents.flush import flush_when_due
-from engine.agents.order import Admission, Order, Receipt, TurnResult
-from engine.agents.origin import origin_of
-from engine.agents.pool import LiveSession, Running
-from engine.agents.redelivery import delivered_in, delivery_of
-from engine.agents.reply import Answer, ask, reply_fields
-from engine.agents.request import Kitchen, Prepared, choose_model, in_thread, limits_of, prepare
+from engine.branching.compact import compact, compact_when_due
+from engine.branching.flush import flush_when_due
 from engine.context.compaction import standstill
 from engine.errors import BranchlineError, ModelError, SessionBusy
 from engine.events import (
@@ -40,6 +34,12 @@ from engine.sessions.entries import Entry
 from engine.sessions.journal import apply
 from engine.sessions.navigate import move_leaf
 from engine.sessions.transcript import fresh_id
+from engine.turns.order import Admission, Order, Receipt, TurnResult
+from engine.turns.origin import origin_of
+from engine.turns.pool import LiveSession, Running
+from engine.turns.redelivery import delivered_in, delivery_of
+from engine.turns.reply import Answer, ask, reply_fields
+from engine.turns.request import Kitchen, Prepared, choose_model, in_thread, limits_of, prepare
 
 __all__ = [
     "Kitchen",

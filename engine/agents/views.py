@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.agents.origin import envelope_of
-from engine.agents.pool import LiveSession
 from engine.context.window import Window
 from engine.errors import Problem
 from engine.routing.keys import chat_type, conversation_of
@@ -15,6 +13,8 @@ from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.records import Kind, SessionRecord
 from engine.sessions.siblings import siblings_of
 from engine.sessions.tree import Tree
+from engine.turns.origin import envelope_of
+from engine.turns.pool import LiveSession
 
 __all__ = [
     "Counts",

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from engine.agents.pool import SessionPool
 from engine.agents.turn import in_thread
 from engine.config.watch import stopping
 from engine.errors import Problem, StoreError
 from engine.events import EntryAppended, Event, Noticed, SessionChanged
+from engine.turns.pool import SessionPool
 
 __all__ = ["settle_now_and_then", "together", "watch_sessions"]
 

@@ -1,6 +1,6 @@
 """Compaction, planned: when it is due, what is folded, what stays, and the entry that says so.
 
-Pure functions on frozen values; asking a model for the summary is engine.agents.compact's.
+Pure functions on frozen values; asking a model for the summary is engine.branching.compact's.
 Rules: SPEC §8; where a path is cut: engine.context.cut.
 """
 

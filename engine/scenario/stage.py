@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.agents.leak import Sighting
-from engine.agents.order import Receipt, Setup, TurnResult
 from engine.agents.turn import in_thread
 from engine.clock import ManualClock
 from engine.config.schema import DmScope
@@ -20,6 +19,7 @@ from engine.errors import LeakRefused
 from engine.models.protocol import ModelRequest, Text, ToolResult
 from engine.routing.read import read_envelope
 from engine.scenario.values import Expectation, Message, Scenario, Step
+from engine.turns.order import Receipt, Setup, TurnResult
 
 __all__ = ["Leak", "Said", "Stage", "merged"]
 

@@ -29,12 +29,13 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from engine import Disk, Engine, Envelope, Peer, Sender
-from engine.agents import desk, request
+from engine.agents import desk
 from engine.agents.leak import LeakMonitor
 from engine.errors import BranchlineError, LeakRefused
 from engine.models.protocol import ModelRequest, Text
 from engine.routing import identity, keys, router
 from engine.sessions.store import Store
+from engine.turns import request
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("open_door")]
 

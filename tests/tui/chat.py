@@ -10,9 +10,9 @@ from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.message import Message
 
-from engine.agents.commands import COMMANDS
 from engine.engine import HistoryPage
 from engine.sessions.entries import Entry
+from engine.turns.commands import COMMANDS
 from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.prompt_history import PromptHistory

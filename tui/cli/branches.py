@@ -16,7 +16,7 @@ from tui.cli.place import Place, here, json_option, place_options
 from tui.cli.transcripts import complete_key, find, store_of
 
 if TYPE_CHECKING:
-    from engine.agents.compact import CompactionPreview, CompactionResult
+    from engine.branching.compact import CompactionPreview, CompactionResult
     from engine.context.loss import Loss
     from engine.engine import Engine
     from engine.sessions.records import SessionRecord
@@ -182,7 +182,7 @@ async def _stoppable(
 
 async def _preview(engine: Engine, key: str, focus: str, keep_from: str | None) -> dict[str, Any]:
     """A preview in the shape of an outcome, also of one that comes to nothing."""
-    from engine.agents.scribe import CompactionFailed
+    from engine.branching.scribe import CompactionFailed
 
     try:
         return _previewed(await engine.compaction.preview(key, focus, keep_from=keep_from))

@@ -22,10 +22,10 @@ SCOPES = ("main", "per-peer", "per-channel-peer", "per-account-channel-peer")
 
 
 def _recorded(place: Place) -> list[Envelope]:
-    from engine.agents.recorded import recorded_envelopes
     from engine.clock import SystemClock
     from engine.disk import Disk
     from engine.sessions.store import Store
+    from engine.turns.recorded import recorded_envelopes
 
     return list(recorded_envelopes(Store(Disk(), place.state_dir, SystemClock())))
 
@@ -40,7 +40,7 @@ def _mode(place: Place) -> int:
 
 
 def _finding(one: Lint) -> dict[str, Any]:
-    from engine.agents.origin import origin_of
+    from engine.turns.origin import origin_of
 
     return {
         "code": one.code,

@@ -148,7 +148,7 @@ def find_sessions(as_json: bool, channel: str, user: str, agent_id: str | None) 
     Sessions that began with them, that their key names (also as the person that identityLinks
     make of them), and in which they said something.
     """
-    from engine.agents.people import find_user
+    from engine.rights.people import find_user
     from tui.cli.sessions import print_records
 
     place = here()

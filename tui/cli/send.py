@@ -19,10 +19,10 @@ from tui.cli.place import Place, here, json_option, place_options
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from engine.agents.order import Admission
     from engine.engine import Engine, Receipt, TurnResult
     from engine.events import Event
     from engine.routing.envelope import Envelope
+    from engine.turns.order import Admission
 
 __all__ = ["send"]
 

@@ -82,7 +82,7 @@ def list_sessions(as_json: bool, agent_id: str | None, tenant: str | None) -> No
     store = store_of(here())
     records = store.list(agent_id)
     if tenant is not None:
-        from engine.agents.people import in_tenant
+        from engine.rights.people import in_tenant
 
         config = here().config()
         records = [record for record in records if in_tenant(record, config, tenant)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
 
-from engine.agents.branch import DEFAULT_SUMMARY, Moved
+from engine.branching.branch import DEFAULT_SUMMARY, Moved
 from engine.errors import BranchlineError
 from engine.sessions.navigate import question_of
 from engine.sessions.tree import Tree

@@ -16,10 +16,10 @@ from textual.reactive import var
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-from engine.agents.commands import COMMANDS
 from engine.errors import BranchlineError
 from engine.events import ConfigChanged, Noticed, ReplyDelta
 from engine.text import safe_line
+from engine.turns.commands import COMMANDS
 from tui import advice
 from tui.bridge import Batch
 from tui.chat import Chat

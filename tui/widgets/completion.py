@@ -22,7 +22,7 @@ SHOWN = 50
 
 
 class CommandHint(Protocol):
-    """What completion needs to know of a slash command (engine.agents.commands has them)."""
+    """What completion needs to know of a slash command (engine.turns.commands has them)."""
 
     @property
     def name(self) -> str: ...

@@ -17,9 +17,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.agents.company import NOBODY, Company
 from engine.agents.leak import Sighting
 from engine.engine import SessionView
+from engine.rights.company import NOBODY, Company
 from engine.text import safe_line
 from tui.cells import count, fit, percent, spread
 from tui.glyphs import UNICODE, Glyphs

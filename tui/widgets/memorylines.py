@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from engine.agents.company import Company, Member
 from engine.agents.leak import Sighting
+from engine.rights.company import Company, Member
 from engine.text import safe_line
 from tui.cells import fit
 from tui.glyphs import Glyphs

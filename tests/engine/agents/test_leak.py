@@ -8,11 +8,11 @@ import pytest
 
 from engine import Engine
 from engine.agents.leak import LeakMonitor, SessionFacts
-from engine.agents.sharing import Sharing, read_speaker
 from engine.config.schema import Config, Session
 from engine.errors import LeakRefused
 from engine.events import Event, LeakFound, Noticed
 from engine.models.protocol import ChatMessage, ModelRequest, Text
+from engine.rights.sharing import Sharing, read_speaker
 from engine.sessions.transcript import Transcript
 from tests.engine.conftest import Open, answer, dm, said
 

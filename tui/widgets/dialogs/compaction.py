@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
-from engine.agents.compact import CompactionPreview, CompactionResult
+from engine.branching.compact import CompactionPreview, CompactionResult
 from engine.context.loss import Loss
 from engine.errors import BranchlineError
 from engine.events import CompactionProgress, CompactionStarted

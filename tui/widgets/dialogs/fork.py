@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
-from engine.agents.fork import ForkPreview
+from engine.branching.fork import ForkPreview
 from engine.text import safe_line, safe_text
 from tui.cells import count
 from tui.tones import MUTED

@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.agents.workspace import FILE_LIMIT, PROMPT_LIMIT, load_prompt
 from engine.disk import Disk
+from engine.turns.workspace import FILE_LIMIT, PROMPT_LIMIT, load_prompt
 
 
 def prompt(folder: Path, **kwargs: object) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from engine import Disk, Engine, Envelope, Peer, Sender
-from engine.agents import redelivery
-from engine.agents.redelivery import Deliveries, delivery_of
 from engine.errors import StoreError
+from engine.turns import redelivery
+from engine.turns.redelivery import Deliveries, delivery_of
 from tests.engine.conftest import Open, answer, dm, said
 
 APART = '{session: {dmScope: "per-channel-peer"}}'

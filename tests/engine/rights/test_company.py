@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from engine import Engine
-from engine.agents.company import Company, company_of
-from engine.agents.sharing import Sharing
+from engine.rights.company import Company, company_of
+from engine.rights.sharing import Sharing
 from tests.engine.conftest import Open, answer, dm, said
 
 MAIN = '{session: {dmScope: "main"}}'

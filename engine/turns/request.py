@@ -11,11 +11,6 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, TypeVar
 
-from engine.agents.lanes import Lanes
-from engine.agents.order import Order
-from engine.agents.pool import LiveSession, SessionPool
-from engine.agents.redelivery import Deliveries
-from engine.agents.workspace import Notes, SystemPrompt, load_prompt
 from engine.clock import Clock
 from engine.context.compaction import Budget, budget_for
 from engine.context.limits import Limits, limits_for
@@ -28,6 +23,11 @@ from engine.events import Event
 from engine.models.protocol import ModelInfo, ModelRequest
 from engine.routing.envelope import OPERATOR_CHANNEL
 from engine.routing.keys import chat_type, parse_key
+from engine.turns.lanes import Lanes
+from engine.turns.order import Order
+from engine.turns.pool import LiveSession, SessionPool
+from engine.turns.redelivery import Deliveries
+from engine.turns.workspace import Notes, SystemPrompt, load_prompt
 
 __all__ = [
     "SAFETY",

@@ -10,11 +10,6 @@ import contextlib
 import uuid
 from dataclasses import dataclass
 
-from engine.agents.intake import make_order
-from engine.agents.order import Order, Setup
-from engine.agents.origin import envelope_of
-from engine.agents.pool import LiveSession
-from engine.agents.request import Kitchen, prepare
 from engine.context.window import Window, build_window
 from engine.errors import ModelError, SessionError
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
@@ -22,6 +17,11 @@ from engine.routing.keys import agent_of, fork_key, main_session_key, split_key
 from engine.sessions.graft import FORKED, fork_note, plan_fork
 from engine.sessions.navigate import whole_exchange
 from engine.sessions.transcript import fresh_id
+from engine.turns.intake import make_order
+from engine.turns.order import Order, Setup
+from engine.turns.origin import envelope_of
+from engine.turns.pool import LiveSession
+from engine.turns.request import Kitchen, prepare
 
 __all__ = [
     "ForkNote",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.agents.order import Order
-from engine.agents.permissions import Principal
 from engine.errors import EnvelopeError, Problem
+from engine.rights.permissions import Principal
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.read import read_envelope
 from engine.sessions.tree import Tree
 from engine.text import safe_line
+from engine.turns.order import Order
 
 __all__ = ["envelope_of", "origin_of", "principal_of", "shared_memory"]
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.agents.compact import (
+from engine.branching.compact import (
     CompactionPreview,
     CompactionResult,
     accept,
     compact,
     preview,
 )
-from engine.agents.fork import order_of
-from engine.agents.order import Order, Setup
-from engine.agents.pool import LiveSession
-from engine.agents.request import Kitchen, in_thread
-from engine.agents.scribe import CompactionFailed
+from engine.branching.fork import order_of
+from engine.branching.scribe import CompactionFailed
 from engine.errors import BranchlineError, SessionError
 from engine.events import CompactionEnded, EntryAppended, SessionChanged
 from engine.routing.keys import canonical_key
+from engine.turns.order import Order, Setup
+from engine.turns.pool import LiveSession
+from engine.turns.request import Kitchen, in_thread
 
 __all__ = ["CompactionRoom"]
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.agents.commands import COMMANDS, allowed_commands, parse_command, run_command
-from engine.agents.permissions import USER_COMMANDS, Principal, may_use
 from engine.errors import CommandError
+from engine.rights.permissions import USER_COMMANDS, Principal, may_use
+from engine.turns.commands import COMMANDS, allowed_commands, parse_command, run_command
 
 OPERATOR = Principal("operator")
 BOB = Principal("telegram:default:bob", "Bob")

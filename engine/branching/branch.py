@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.agents.commands import parse_command
-from engine.agents.fork import (
+from engine.branching.fork import (
     Forked,
     ForkPreview,
     Lineage,
@@ -21,11 +20,7 @@ from engine.agents.fork import (
     order_of,
     preview_fork,
 )
-from engine.agents.intake import check_text, make_order
-from engine.agents.order import Order, Place, Receipt, Setup
-from engine.agents.origin import envelope_of
-from engine.agents.request import Kitchen, in_thread, prepare
-from engine.agents.scribe import Scribe
+from engine.branching.scribe import Scribe
 from engine.context.summary import BRANCH_PROMPT
 from engine.context.window import build_window
 from engine.errors import CommandError
@@ -38,6 +33,11 @@ from engine.sessions.graft import Source, graft
 from engine.sessions.journal import Marks, Plan, apply, last_step, marks_of, undo
 from engine.sessions.transcript import fresh_id
 from engine.sessions.tree import Tree
+from engine.turns.commands import parse_command
+from engine.turns.intake import check_text, make_order
+from engine.turns.order import Order, Place, Receipt, Setup
+from engine.turns.origin import envelope_of
+from engine.turns.request import Kitchen, in_thread, prepare
 
 __all__ = ["DEFAULT_SUMMARY", "Moved", "TreeRoom"]
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.agents.origin import origin_of, principal_of
-from engine.agents.sharing import Sharing, Speaker, read_speaker
 from engine.config.schema import Config, Session
+from engine.rights.sharing import Sharing, Speaker, read_speaker
 from engine.routing.envelope import Envelope, Peer, Sender
+from engine.turns.origin import origin_of, principal_of
 
 KEY = "agent:main:telegram:dm:x"
 

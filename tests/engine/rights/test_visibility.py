@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.agents.visibility import (
+from engine.config.schema import Config
+from engine.rights.visibility import (
     Action,
     AgentPolicy,
     Visibility,
@@ -16,7 +17,6 @@ from engine.agents.visibility import (
     may_see,
     visibility_of,
 )
-from engine.config.schema import Config
 
 Cases = Callable[[str], list[dict[str, Any]]]
 SCOPES: list[Visibility] = ["self", "tree", "agent", "all"]

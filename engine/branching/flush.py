@@ -10,11 +10,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from engine.agents.order import Order
-from engine.agents.origin import envelope_of, principal_of
-from engine.agents.pool import LiveSession
-from engine.agents.reply import Answer, ask
-from engine.agents.request import Kitchen, Prepared, in_thread, notes_scope
 from engine.clock import iso
 from engine.context.memory import (
     ASK,
@@ -31,6 +26,11 @@ from engine.events import EntryAppended, Noticed
 from engine.models.protocol import ChatMessage, Text
 from engine.routing.keys import chat_type
 from engine.sessions.tree import Tree
+from engine.turns.order import Order
+from engine.turns.origin import envelope_of, principal_of
+from engine.turns.pool import LiveSession
+from engine.turns.reply import Answer, ask
+from engine.turns.request import Kitchen, Prepared, in_thread, notes_scope
 
 __all__ = ["flush_when_due"]
 

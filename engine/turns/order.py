@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from engine.agents.permissions import PermissionTable, Principal
 from engine.config.load import Snapshot
 from engine.config.schema import Config
 from engine.errors import BranchlineError
 from engine.models.door import ModelDoor
 from engine.models.protocol import StopReason, Usage
 from engine.models.registry import ModelRegistry
+from engine.rights.permissions import PermissionTable, Principal
 from engine.routing.access import Access
 from engine.routing.envelope import Envelope
 from engine.routing.mentions import Hearing, Mentions

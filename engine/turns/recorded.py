@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.agents.origin import envelope_of
 from engine.errors import StoreError
 from engine.routing.envelope import Envelope
 from engine.sessions.store import Store
+from engine.turns.origin import envelope_of
 
 __all__ = ["recorded_envelopes"]
 

@@ -1,6 +1,6 @@
 """Who shares a session's memory: the people whose words are in its window, and by which rule.
 
-The rules are those of the leak monitor (engine.agents.sharing), so what is told here and what is
+The rules are those of the leak monitor (engine.rights.sharing), so what is told here and what is
 refused at the model door cannot differ.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from engine.agents.sharing import Sharing, Speaker, Verdict, read_speaker
 from engine.context.window import Window
+from engine.rights.sharing import Sharing, Speaker, Verdict, read_speaker
 
 __all__ = ["NOBODY", "Company", "Member", "Shares", "company_of"]
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from engine import Engine, Envelope, Peer, Sender
-from engine.agents.branch import DEFAULT_SUMMARY
+from engine.branching.branch import DEFAULT_SUMMARY
 from engine.errors import (
     BranchlineError,
     CommandError,

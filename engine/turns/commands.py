@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.agents.permissions import Principal, may_use
 from engine.errors import CommandError
+from engine.rights.permissions import Principal, may_use
 
 __all__ = [
     "COMMANDS",

@@ -4,7 +4,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.agents.lanes import Lanes
+from engine.turns.lanes import Lanes
 
 
 async def test_one_turn_at_a_time_per_session_in_order_of_arrival() -> None:

@@ -7,13 +7,13 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from engine.agents.order import Order, Setup
-from engine.agents.origin import principal_of
 from engine.config.schema import Channel, Config
 from engine.errors import InputRefused, SessionNotFound
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Peer, Sender
 from engine.routing.keys import agent_of, canonical_key, split_key
 from engine.text import safe_line
+from engine.turns.order import Order, Setup
+from engine.turns.origin import principal_of
 
 __all__ = ["MESSAGE_LIMIT", "check_place", "check_text", "identified", "make_order", "workspace_of"]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.agents.permissions import (
+from engine.config.schema import Binding, Config
+from engine.rights.permissions import (
     USER_COMMANDS,
     PermissionTable,
     Principal,
@@ -16,7 +17,6 @@ from engine.agents.permissions import (
     may_call,
     may_use,
 )
-from engine.config.schema import Binding, Config
 from engine.routing.envelope import Envelope, Peer, Sender
 from engine.routing.router import Router
 

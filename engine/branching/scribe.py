@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.agents.order import Order
-from engine.agents.reply import Answer, ask
-from engine.agents.request import Kitchen, Prepared, in_thread
 from engine.context.compaction import Fold, join_summaries
 from engine.context.summary import (
     LEAST_ROOM,
@@ -25,6 +22,9 @@ from engine.context.window import Window, WindowMessage
 from engine.errors import BranchlineError, ModelError
 from engine.events import CompactionProgress
 from engine.models.protocol import ChatMessage, Retrying, Switched, TextDelta, ThinkingDelta
+from engine.turns.order import Order
+from engine.turns.reply import Answer, ask
+from engine.turns.request import Kitchen, Prepared, in_thread
 
 __all__ = ["CompactionFailed", "Scribe", "write_summary"]
 

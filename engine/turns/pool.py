@@ -10,10 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.agents.order import Order
-from engine.agents.origin import origin_of, shared_memory
-from engine.agents.redelivery import Delivery
-from engine.agents.reply import Answer
 from engine.context.tokens import Calibration
 from engine.errors import Problem, SessionError, StoreError
 from engine.models.protocol import Usage
@@ -22,6 +18,10 @@ from engine.sessions.entries import ACTIVATION, MODEL
 from engine.sessions.records import SessionRecord
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
+from engine.turns.order import Order
+from engine.turns.origin import origin_of, shared_memory
+from engine.turns.redelivery import Delivery
+from engine.turns.reply import Answer
 
 if TYPE_CHECKING:
     import anyio

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from engine.agents.origin import envelope_of
 from engine.routing.envelope import Envelope
 from engine.routing.ids import normalize_account_id, token
 from engine.sessions.entries import Entry
 from engine.sessions.tree import Tree
+from engine.turns.origin import envelope_of
 
 __all__ = ["Deliveries", "Delivery", "delivered_in", "delivery_of"]
 

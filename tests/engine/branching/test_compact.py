@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from engine import Engine
-from engine.agents.scribe import CompactionFailed
+from engine.branching.scribe import CompactionFailed
 from engine.context.compaction import OUTCOME
 from engine.context.memory import FLUSH
 from engine.errors import ModelError, SessionBusy

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.agents.freshness import ResetPolicy, freshness, policy_for, reset_type
 from engine.config.schema import Config, Session
+from engine.lifecycle.freshness import ResetPolicy, freshness, policy_for, reset_type
 
 Cases = Callable[[str], list[dict[str, Any]]]
 DAY = 86_400_000

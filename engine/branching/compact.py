@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.agents.order import Order
-from engine.agents.pool import LiveSession
-from engine.agents.request import Kitchen, Prepared, in_thread, prepare
-from engine.agents.scribe import CompactionFailed, write_summary
+from engine.branching.scribe import CompactionFailed, write_summary
 from engine.context.compaction import (
     Fold,
     Nothing,
@@ -37,6 +34,9 @@ from engine.sessions.journal import Plan, apply
 from engine.sessions.navigate import compacted
 from engine.sessions.transcript import fresh_id
 from engine.sessions.tree import Tree
+from engine.turns.order import Order
+from engine.turns.pool import LiveSession
+from engine.turns.request import Kitchen, Prepared, in_thread, prepare
 
 __all__ = [
     "CompactionFailed",
