@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tui.launch import FRAMES
+
 HERE = Path(__file__).parent
+
+os.environ.setdefault("TEXTUAL_FPS", str(FRAMES))  # before Textual is imported, as at a start
 
 settings.register_profile(
     "branchline", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -24,8 +29,6 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No key, proxy or state dir of the person who runs the tests leaks into them."""
-    import os
-
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL", "_PROXY", "_proxy")) or (
             name.startswith(("BRANCHLINE_", "OPENCLAW_", "OLLAMA_"))

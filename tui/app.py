@@ -8,19 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from engine.engine import Engine
-from engine.errors import BranchlineError, Problem
+from engine.errors import Problem
 from engine.events import ConfigChanged, Noticed, TurnedAway
-from engine.text import safe_text
 from tui import modes
-from tui.bridge import Batch, Bridge
-from tui.glyphs import Glyphs, glyphs_for
-from tui.memory import AppMemory, load_memory
-from tui.pairing import PairingDesk
+from tui.bridge import Batch
+from tui.home import Home
 from tui.screens.sessions import SessionsScreen
 from tui.theme import DARK, own_themes, read_themes
 
@@ -31,9 +28,6 @@ __all__ = ["BranchlineApp"]
 
 DOOR_SECONDS = 20
 """How often it is looked who asks to be let in: other programs may have been told."""
-
-TOASTS = 3
-"""Problems told one by one at a start; more are counted."""
 
 
 def _palette(name: str) -> Any:
@@ -48,7 +42,7 @@ def _palette(name: str) -> Any:
     return load
 
 
-class BranchlineApp(App[None]):
+class BranchlineApp(Home):
     """Branchline in a terminal.
 
     Args:
@@ -69,7 +63,7 @@ class BranchlineApp(App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-h0"), (16, "-h16"), (24, "-h24"), (34, "-h34")]
     MODES = {"sessions": SessionsScreen, "tree": modes.tree_screen}
     DEFAULT_MODE = "sessions"
-    COMMANDS = App.COMMANDS | {
+    COMMANDS = Home.COMMANDS | {
         _palette("SessionsProvider"),
         _palette("ModelsProvider"),
         _palette("SlashProvider"),
@@ -88,21 +82,12 @@ class BranchlineApp(App[None]):
     ]
 
     def __init__(self, engine: Engine):
-        super().__init__()
-        self.engine = engine
-        self.bridge = Bridge(engine)
-        self.pairings = PairingDesk(engine.pairing)
-        self.memory: AppMemory = load_memory(engine.state_dir)
-        self.farewell = ""
+        super().__init__(engine)
         for theme in own_themes():
             self.register_theme(theme)
         self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
 
     # start
-
-    @property
-    def glyphs(self) -> Glyphs:
-        return glyphs_for(self.engine.config.ui.glyphs)
 
     async def on_load(self) -> None:
         """The list is there before the first screen is, so the first frame is whole."""
@@ -123,8 +108,8 @@ class BranchlineApp(App[None]):
         gc.enable()
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
-        self._tell(self.engine.problems)
-        self._tell(self._keymap_problems())
+        self.tell(self.engine.problems)
+        self.tell(self._keymap_problems())
         self._look_at_door()
         self.set_interval(DOOR_SECONDS, self._look_at_door)
 
@@ -147,12 +132,12 @@ class BranchlineApp(App[None]):
             if found.theme is not None:
                 self.register_theme(found.theme)
             if found.problem is not None:
-                self._tell((found.problem,))
+                self.tell((found.problem,))
         wanted = self.engine.config.ui.theme or self.memory.theme
         if wanted and wanted != self.theme and wanted in self.available_themes:
             self.theme = wanted
         elif wanted and wanted not in self.available_themes:
-            self._tell((Problem(f"there is no theme {wanted}", "warning", path="ui.theme"),))
+            self.tell((Problem(f"there is no theme {wanted}", "warning", path="ui.theme"),))
 
     def _keep_theme(self, theme: Any) -> None:
         self.memory = replace(self.memory, theme=theme.name)
@@ -162,39 +147,20 @@ class BranchlineApp(App[None]):
     def _hear(self, batch: Batch) -> None:
         for event in batch:
             if isinstance(event, Noticed):
-                self._tell((event.problem,))
+                self.tell((event.problem,))
             elif isinstance(event, TurnedAway):
                 self._look_at_door()
             elif isinstance(event, ConfigChanged):
                 self._apply_config()
-                self._tell(self._keymap_problems())
+                self.tell(self._keymap_problems())
                 self.notify(f"Revision {event.revision} is in force", title="Config", markup=False)
 
-    def _tell(self, problems: Iterable[Problem]) -> None:
-        """Say problems as notices, never as markup."""
-        told = list(problems)
-        for problem in told[:TOASTS]:
-            title = "Problem" if problem.severity == "error" else "Please note"
-            text = safe_text(str(problem), limit=600)
-            self.notify(text, title=title, severity=problem.severity, timeout=10, markup=False)
-        if len(told) > TOASTS:
-            more = f"{len(told) - TOASTS} more: ^P, then Problems"
-            self.notify(more, title="Problems", severity="warning", timeout=10, markup=False)
-
-    def fail(self, error: BranchlineError) -> None:
-        """Say an error of the engine."""
-        text = safe_text(str(error), limit=1000)
-        self.notify(text, title=error.title, severity="error", timeout=10, markup=False)
-
-    def show_problems(self) -> None:
-        """Everything that is wrong, with places and hints."""
-        from tui.advice import isolation_problems
-        from tui.widgets.dialogs.problems import Problems
-
-        problems = [*isolation_problems(self.engine), *self.engine.problems]
-        for info in self.bridge.tracker.infos.values():
-            problems += info.problems
-        self.push_screen(Problems(list(dict.fromkeys(problems)), self.glyphs))
+    async def to_chat(self, ref: str, text: str | None = None) -> None:
+        if self.current_mode != self.DEFAULT_MODE:
+            await self.switch_mode(self.DEFAULT_MODE)
+        screen = self.screen
+        if isinstance(screen, SessionsScreen):
+            screen.take_up(ref, text)
 
     # keys and commands
 
@@ -213,13 +179,6 @@ class BranchlineApp(App[None]):
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)
         return shown.upper() if shown.startswith("^") else shown
-
-    def action_help(self) -> None:
-        """Help for the pane in focus, and all keys that act there."""
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
 
     async def action_quit(self) -> None:
         await self.switch_mode(self.DEFAULT_MODE)

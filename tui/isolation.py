@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.errors import BranchlineError
-
-if TYPE_CHECKING:
-    from tui.app import BranchlineApp
+from tui.home import Home
 
 __all__ = ["change_scope", "show_pairings", "undo_config"]
 
 
-def change_scope(app: BranchlineApp) -> None:
+def change_scope(app: Home) -> None:
     """Ask for another dmScope, with its effect shown first, and put it in force."""
 
     async def ask() -> None:
@@ -35,7 +31,7 @@ def change_scope(app: BranchlineApp) -> None:
     app.run_worker(ask(), group="dialog")
 
 
-def undo_config(app: BranchlineApp) -> None:
+def undo_config(app: Home) -> None:
     """Go back to the config that was in force before."""
 
     async def undo() -> None:
@@ -50,7 +46,7 @@ def undo_config(app: BranchlineApp) -> None:
     app.run_worker(undo(), group="config")
 
 
-def show_pairings(app: BranchlineApp) -> None:
+def show_pairings(app: Home) -> None:
     """List who asks to be let in."""
     from tui.widgets.dialogs.pairings import PairingRequests
 

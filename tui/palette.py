@@ -2,71 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual.app import SystemCommand
-from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.content import Content
 from textual.screen import Screen
 
-from engine.errors import BranchlineError
 from engine.text import safe_line
 from engine.turns.commands import COMMANDS
 from tui import isolation
-from tui.cells import count
+from tui.home import Home
+from tui.modelchoice import model_offers
 from tui.naming import title_of
+from tui.offers import Offer, Offers
 from tui.screens.sessions import SessionsScreen
-
-if TYPE_CHECKING:
-    from tui.app import BranchlineApp
 
 __all__ = [
     "ModelsProvider",
     "SessionsProvider",
     "SlashProvider",
-    "model_refs",
-    "pick_model",
     "system_commands",
 ]
 
-Offer = tuple[str, str, Callable[[], object]]
-"""Title (safe), help (safe), what it does."""
 
-
-class _Offers(Provider):
-    """A provider of a list of offers. Titles are text, never markup."""
-
-    SHOWN = 0
-    """How many are shown before anything is typed."""
-
-    @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
+class _OfSession(Offers):
+    """Offers of the Sessions screen."""
 
     @property
     def sessions(self) -> SessionsScreen | None:
         return self.screen if isinstance(self.screen, SessionsScreen) else None
 
-    def offers(self) -> Iterator[Offer]:
-        raise NotImplementedError
 
-    async def discover(self) -> Hits:
-        for number, (title, said, run) in enumerate(self.offers()):
-            if number >= self.SHOWN:
-                return
-            yield DiscoveryHit(Content(title), run, text=title, help=said)
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for title, said, run in self.offers():
-            score = matcher.match(title)
-            if score > 0:
-                yield Hit(score, matcher.highlight(title), run, text=title, help=said)
-
-
-class SessionsProvider(_Offers):
+class SessionsProvider(_OfSession):
     """Go to a session."""
 
     SHOWN = 5
@@ -82,7 +50,7 @@ class SessionsProvider(_Offers):
             yield f"Open {title_of(info)}", safe_line(info.key), run
 
 
-class ModelsProvider(_Offers):
+class ModelsProvider(_OfSession):
     """Answer this session with another model."""
 
     def offers(self) -> Iterator[Offer]:
@@ -90,7 +58,7 @@ class ModelsProvider(_Offers):
             yield from model_offers(self.home, self.sessions.chat.ref, "Model ")
 
 
-class SlashProvider(_Offers):
+class SlashProvider(_OfSession):
     """Slash commands, from the same registry as the parser."""
 
     def offers(self) -> Iterator[Offer]:
@@ -104,49 +72,7 @@ class SlashProvider(_Offers):
             yield command.usage, command.help, run
 
 
-def model_offers(app: BranchlineApp, key: str, prefix: str = "") -> Iterator[Offer]:
-    """Every model that can be chosen for a session, and the config's own choice."""
-    yield f"{prefix}default", "What the config says", partial(_override, app, key, None)
-    for info in app.engine.setup.registry.list():
-        ready = "" if info.ready else " · no key found"
-        said = f"{count(info.context_window)} tokens{ready}"
-        yield f"{prefix}{safe_line(info.ref)}", said, partial(_override, app, key, info.ref)
-
-
-def model_refs(app: BranchlineApp) -> tuple[str, ...]:
-    """References of all models that can be chosen."""
-    registry = app.engine.setup.registry
-    return tuple(safe_line(info.ref) for info in registry.list())
-
-
-def pick_model(app: BranchlineApp, key: str) -> None:
-    """Ask for the model of a session."""
-    from textual.command import CommandPalette
-
-    class Models(_Offers):
-        SHOWN = 1000
-
-        def offers(self) -> Iterator[Offer]:
-            yield from model_offers(app, key)
-
-    app.push_screen(CommandPalette(providers=[Models], placeholder="Model of this session…"))
-
-
-def _override(app: BranchlineApp, key: str, ref: str | None) -> None:
-    app.run_worker(_set_model(app, key, ref), group="model", exclusive=True)
-
-
-async def _set_model(app: BranchlineApp, key: str, ref: str | None) -> None:
-    try:
-        model = await app.engine.set_override(key, ref)
-    except BranchlineError as error:
-        app.fail(error)
-        return
-    said = f"{safe_line(model.ref)} ({safe_line(model.source)})"
-    app.notify(said, title="Model of this session", markup=False)
-
-
-def system_commands(app: BranchlineApp, screen: Screen[Any]) -> Iterable[SystemCommand]:
+def system_commands(app: Home, screen: Screen[Any]) -> Iterable[SystemCommand]:
     """What the app itself can do."""
     yield SystemCommand("Theme", "Choose the colours", app.action_change_theme)
     yield SystemCommand("Help", "Keys and help for the pane in focus", app.action_help)

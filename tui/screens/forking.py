@@ -5,37 +5,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
-
-from textual.screen import Screen
+from typing import TYPE_CHECKING
 
 from engine.branching.branch import DEFAULT_SUMMARY, Moved
 from engine.errors import BranchlineError
 from engine.sessions.navigate import question_of
 from engine.sessions.tree import Tree
-from engine.text import safe_line
 from tui.cells import count
 from tui.later import later
 from tui.naming import is_stored
+from tui.screens.cockpit import CockpitScreen
 
 if TYPE_CHECKING:
-    from engine.engine import Engine
-    from tui.app import BranchlineApp
     from tui.widgets.dialogs.fork import ForkAbout, ForkChoice
 
 __all__ = ["Forking"]
 
 
-class Forking(Screen[None]):
+class Forking(CockpitScreen):
     """A screen on which a person goes on from an entry of a session."""
 
     undo_hint = "u in the tree (t) undoes it"
     following = False
     """Whether the cursor goes with the leaf until the turn that was asked for has ended."""
-
-    @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
 
     @property
     def session_ref(self) -> str:
@@ -59,14 +51,10 @@ class Forking(Screen[None]):
         except BranchlineError as error:
             self.home.fail(error)
 
-    def say(self, text: str, title: str) -> None:
-        """A short notice; made safe here."""
-        self.notify(safe_line(text), title=safe_line(title), markup=False, timeout=4)
-
     def writable_here(self) -> str | None:
         """The entry to be worked on; None (said) where nothing can be written."""
         name = self.entry_here
-        info = self.home.bridge.tracker.infos.get(self.session_ref)
+        info = self.tracker.infos.get(self.session_ref)
         if name is not None and info is not None and is_stored(info):
             self.say("it is kept as it was; f forks it into a session of its own", "Stored")
             return None
@@ -74,7 +62,7 @@ class Forking(Screen[None]):
 
     def say_wait(self) -> None:
         """What moves the leaf has its turn after the reply that is being written."""
-        if self.session_ref in self.home.bridge.tracker.live:
+        if self.session_ref in self.tracker.live:
             self.say("it is done when the reply that is being written has ended", "Waiting")
 
     def tell_moved(self, moved: Moved) -> None:
@@ -82,25 +70,15 @@ class Forking(Screen[None]):
         if moved.entries:
             self.say(self.undo_hint, moved.what.capitalize())
 
-    async def to_chat(self, ref: str, text: str | None = None) -> None:
-        """To the conversation, ready to write; `text` goes into the composer."""
-        from tui.screens.sessions import SessionsScreen
-
-        if self.app.current_mode != "sessions":
-            await self.app.switch_mode("sessions")
-        screen = self.app.screen
-        if isinstance(screen, SessionsScreen):
-            screen.take_up(ref, text)
-
     # continue, edit, regenerate, fork
 
     async def go_on(self, name: str, summary: str = "", label: str | None = None) -> None:
         """Continue at an entry, and write there."""
         ref = self.session_ref
         self.say_wait()
-        moved = await self.home.engine.branches.move(ref, name, summary=summary, label=label)
+        moved = await self.engine.branches.move(ref, name, summary=summary, label=label)
         self.tell_moved(moved)
-        await self.to_chat(ref, moved.editor)
+        await self.home.to_chat(ref, moved.editor)
 
     def action_edit(self) -> None:
         """Edit a person's message and send it again; of a reply, the message it answers."""
@@ -109,7 +87,7 @@ class Forking(Screen[None]):
             self.act(partial(self._edit, name))
 
     async def _edit(self, name: str) -> None:
-        tree = await self.home.engine.tree(self.session_ref)
+        tree = await self.engine.tree(self.session_ref)
         asked = question_of(tree, name)
         if asked is None:
             self.say("nobody said anything before this", "Nothing to edit")
@@ -124,7 +102,7 @@ class Forking(Screen[None]):
     async def _fork(self, name: str, kind: str) -> None:
         from tui.widgets.dialogs.fork import ForkDialog
 
-        about = await self._about(await self.home.engine.tree(self.session_ref), name)
+        about = await self._about(await self.engine.tree(self.session_ref), name)
         choice = await self.app.push_screen_wait(ForkDialog(about, kind))
         if choice is None:
             return
@@ -134,7 +112,7 @@ class Forking(Screen[None]):
             await self._chosen(name, choice)
 
     async def _chosen(self, name: str, choice: ForkChoice) -> None:
-        branches, ref = self.home.engine.branches, self.session_ref
+        branches, ref = self.engine.branches, self.session_ref
         if choice.kind == "continue":
             summary = DEFAULT_SUMMARY if choice.summarize else ""
             await self.go_on(name, summary, choice.label or None)
@@ -152,7 +130,7 @@ class Forking(Screen[None]):
         """What the fork dialog says of an entry."""
         from tui.widgets.dialogs.fork import ForkAbout
 
-        engine: Engine = self.home.engine
+        engine = self.engine
         node = tree.node(name)
         text = tree.entry(name).text if node.role == "user" else None
         preview, room, problem = None, 0, ""
@@ -161,12 +139,12 @@ class Forking(Screen[None]):
             room = (await engine.xray(self.session_ref, name)).model.context_window
         except BranchlineError as error:
             problem = str(error)
-        info = self.home.bridge.tracker.infos.get(self.session_ref)
+        info = self.tracker.infos.get(self.session_ref)
         key = f"{info.key if info is not None else self.session_ref}:fork:…"
         return ForkAbout(name, text, node.role == "assistant", key, preview, room, problem)
 
     async def _new_session(self, name: str, label: str) -> None:
-        forked = await self.home.engine.branches.fork(self.session_ref, name, name=label)
+        forked = await self.engine.branches.fork(self.session_ref, name, name=label)
         self.say(f"{forked.session_key} · {count(forked.tokens)} tokens", "Forked")
         await self.home.bridge.load()
-        await self.to_chat(forked.session_key)
+        await self.home.to_chat(forked.session_key)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.screen import Screen
 from textual.widget import Widget
+
+from tui.screens.cockpit import CockpitScreen
 
 __all__ = ["PaneScreen"]
 
 
-class PaneScreen(Screen[None]):
+class PaneScreen(CockpitScreen):
     """A screen with a chat between two panes. All looks are in the style sheet; this only sets
     classes: `-no-<pane>` hides a pane that stands beside the chat, `-drawer-<pane>` slides it
     over the chat where it is narrow, `-zoom-<pane>` shows one alone."""

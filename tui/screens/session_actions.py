@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
 
 from textual import getters, on, work
 from textual.widgets import Input, TextArea
 
-from engine.engine import Engine
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
@@ -16,13 +14,9 @@ from engine.text import safe_line
 from tui import isolation
 from tui.chat import Chat
 from tui.screens.panes import PaneScreen
-from tui.tracker import Tracker
 from tui.widgets.composer import Composer
-from tui.widgets.lines import Banner, HintLine
+from tui.widgets.lines import HintLine
 from tui.widgets.sessionlist import SessionList
-
-if TYPE_CHECKING:
-    from tui.app import BranchlineApp
 
 __all__ = ["SessionActions"]
 
@@ -30,16 +24,10 @@ __all__ = ["SessionActions"]
 class SessionActions(PaneScreen):
     """Actions of the Sessions screen; the screen itself says how things are shown."""
 
-    engine: Engine
-    tracker: Tracker
     chat: Chat
     sessions = getters.query_one(SessionList)
     composer = getters.query_one(Composer)
     filter_line = getters.query_one("#filter", Input)
-
-    @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
 
     def open_session(self, key: str) -> None:
         """Show a session and keep the draft of the one before."""
@@ -55,6 +43,10 @@ class SessionActions(PaneScreen):
     def action_tree(self) -> None:
         """The tree of the open session."""
         self.app.switch_mode("tree")
+
+    def action_tree_here(self) -> None:
+        """As `tree`, by a single letter."""
+        self.action_tree()
 
     def action_new_chat(self) -> None:
         self._new_chat()
@@ -79,15 +71,14 @@ class SessionActions(PaneScreen):
         return f"There is a chat {key} already" if key in self.tracker.infos else None
 
     def action_model(self) -> None:
-        from tui.palette import pick_model
+        from tui.modelchoice import pick_model
 
         pick_model(self.home, self.chat.ref)
 
     def action_copy_key(self) -> None:
         key = self.sessions.current_session if self.focused is self.sessions else None
         key = key or (self.chat.view.info.key if self.chat.view else self.chat.ref)
-        self.app.copy_to_clipboard(key)
-        self.notify(safe_line(key), title="Key copied", markup=False, timeout=3)
+        self.copy(key, "Key")
 
     def action_stop(self) -> None:
         """^C while an answer is being written: stop it, unless something is selected."""
@@ -133,15 +124,6 @@ class SessionActions(PaneScreen):
         """Put the advice on models away for good."""
         self.home.memory = replace(self.home.memory, hint_dismissed=True)
         self.draw()
-
-    @on(Banner.Dismissed)
-    def dismiss_leaks(self) -> None:
-        """Put the leak warning away; it stays among the problems."""
-        self.tracker.leaks.clear()
-        self.draw()
-
-    def action_dismiss_leaks(self) -> None:
-        self.dismiss_leaks()
 
     def action_pairings(self) -> None:
         isolation.show_pairings(self.home)

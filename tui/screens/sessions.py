@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -31,25 +31,13 @@ from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
 from tui.widgets.inspector import Inspector
-from tui.widgets.keybar import KeyBar
-from tui.widgets.lines import Banner, HintLine
+from tui.widgets.lines import HintLine
 from tui.widgets.prompt_history import PromptHistory
 from tui.widgets.rowlist import RowList
 from tui.widgets.sessionlist import SessionList
 from tui.widgets.statusbar import StatusBar
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["SessionsScreen"]
-
-_NAVIGATE = frozenset(
-    {
-        *("compose", "new_chat", "filter", "pane", "zoom", "copy_key", "pairings", "dismiss_leaks"),
-        *("app.help", "app.command_palette"),
-    }
-)
-"""Actions of single letters: they act (and show in the footer) only while nobody writes."""
 
 
 class SessionsScreen(ChatBranches, SessionActions):
@@ -69,27 +57,23 @@ class SessionsScreen(ChatBranches, SessionActions):
     tells of a leak that was stopped; **X** puts it away, and it stays among the *Problems*.
     """
 
+    MODE = "sessions"
     PANES = (SessionList, Conversation, Composer, Inspector)
+    NAVIGATE = frozenset(
+        {"compose", "new_chat", "filter", "pane", "zoom", "copy_key", "pairings", "tree_here"}
+    )
     BINDING_GROUP_TITLE = "Sessions screen"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "compose", "Write", id="sessions.write", tooltip="To the composer"),
         Binding("n", "new_chat", "New", id="sessions.new", show=False),
         Binding("slash", "filter", "Filter", id="sessions.filter", show=False),
         Binding("m", "model", "Model", id="sessions.model", show=False),
-        Binding("t,2", "tree", "Tree", id="sessions.tree", show=False),
+        Binding("t", "tree_here", "Tree", id="sessions.tree", show=False),
         Binding("ctrl+t", "tree", "Tree", id="sessions.tree-now", show=False),
         Binding("i", "pane('inspector')", "Inspector", id="sessions.inspector", show=False),
         Binding("s", "pane('sidebar')", "Sidebar", id="sessions.sidebar", show=False),
         Binding("z", "zoom", "Zoom", id="sessions.zoom", show=False),
         Binding("y", "copy_key", "Copy key", id="sessions.copy-key", show=False),
-        Binding(
-            "X",
-            "dismiss_leaks",
-            "Leak warning away",
-            id="sessions.dismiss-leaks",
-            show=False,
-            tooltip="It stays among the problems",
-        ),
         Binding(
             "P",
             "pairings",
@@ -98,8 +82,6 @@ class SessionsScreen(ChatBranches, SessionActions):
             show=False,
             tooltip="Let strangers in, or not",
         ),
-        Binding("question_mark", "app.help", "Help", id="sessions.help", show=False),
-        Binding("colon", "app.command_palette", "Commands", id="sessions.palette", show=False),
         Binding("ctrl+l", "model", "Model", id="sessions.model-now", show=False),
         Binding("ctrl+c", "stop", "Stop", id="sessions.stop", priority=True, key_display="^C"),
         Binding("ctrl+c", "copy", "Copy", id="sessions.copy", priority=True, show=False),
@@ -115,13 +97,13 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stale = False
         self._placed = False
+        self._refresh_wanted = False
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar(id="bar")
-        yield Banner(id="broken")
-        yield Banner(dismissable=True, id="leak")
+    def row_0(self) -> StatusBar:
+        return StatusBar(id="bar")
+
+    def body(self) -> ComposeResult:
         yield HintLine()
         with Horizontal(id="panes"):
             with Vertical(id="sidebar"):
@@ -136,19 +118,15 @@ class SessionsScreen(ChatBranches, SessionActions):
                     id="composer",
                 )
             yield Inspector(id="inspector")
-        yield KeyBar()
 
     # start and news
 
     def on_mount(self) -> None:
-        self.engine = self.home.engine
-        self.tracker = self.home.bridge.tracker
         self.chat = Chat(self.engine, self.tracker, self.conversation, self._decorate)
         self.sessions.add_class("pane")
         self.inspector.add_class("pane")
         self.outbox = Outbox(self.chat, self.composer, self.home.fail)
         self.outbox.load(self.home.memory.drafts)
-        self._deaf = self.home.bridge.listen(self._hear)
         self.set_interval(20, self._ages)
         self.draw()
         self.composer.focus()
@@ -161,48 +139,34 @@ class SessionsScreen(ChatBranches, SessionActions):
             return last
         return self._route_home().session_key
 
-    def on_unmount(self) -> None:
-        self._deaf()
+    def overhear(self, batch: Batch) -> bool:
+        self._refresh_wanted = self.chat.take(batch) or any(
+            isinstance(event, (ConfigChanged, Noticed)) for event in batch
+        )
+        return True
 
-    @property
-    def _stands(self) -> bool:
-        """False while the app is being left: panes go before the events stop."""
-        return self.app.is_running and self.display
-
-    def _hear(self, batch: Batch) -> None:
-        if not self._stands:
-            return
-        refresh = self.chat.take(batch)
-        if self.app.current_mode != "sessions":
-            self._stale = True
-            return
-        if refresh or any(isinstance(event, (ConfigChanged, Noticed)) for event in batch):
+    def news(self, batch: Batch) -> None:
+        if self._refresh_wanted:
             self._refresh_view()
         if not batch or any(not isinstance(event, ReplyDelta) for event in batch):
             self.draw()
 
-    def on_screen_resume(self) -> None:
-        if self._stale:
-            self._stale = False
-            self._refresh_view()
+    def again(self) -> None:
+        self._refresh_view()
 
     def _ages(self) -> None:
-        if self.is_current and self._stands:
+        if self.is_current and self.stands:
             self.sessions.show(self.engine.config, self.home.glyphs, _now())
 
     def draw(self) -> None:
         """Bring list, row 0 and inspector up to date; each repaints only what changed."""
-        if not self._stands:
+        if not self.stands:
             return
         config, glyphs = self.engine.config, self.home.glyphs
-        self.set_class(config.ui.glyphs == "ascii", "-ascii")
+        self.draw_warnings()
         self.sessions.show(config, glyphs, _now())
         if not self._placed:  # a new chat comes into the list with its first message
             self._placed = self.sessions.go_to(self.chat.ref)
-        told = advice.broken_line(advice.config_errors(self.engine), self.engine.revision, glyphs)
-        self.query_one("#broken", Banner).variants = (told,) if told else ()
-        leaks = advice.leak_lines(tuple(self.tracker.leaks.values()), glyphs)
-        self.query_one("#leak", Banner).variants = leaks
         asking = len(self.home.pairings.waiting)
         self.bar.show(advice.bar_state(self.engine, self.tracker, asking), glyphs)
         self._inspect()
@@ -224,7 +188,7 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     def _arguments(self) -> dict[str, tuple[str, ...]]:
         """Values that slash commands take, for the composer's completion."""
-        from tui.palette import model_refs
+        from tui.modelchoice import model_refs
 
         return {"model": ("default", *model_refs(self.home))}
 
@@ -243,7 +207,7 @@ class SessionsScreen(ChatBranches, SessionActions):
             self.home.fail(error)
             self.outbox.move(self.chat.ref)
             return
-        if not self._stands:
+        if not self.stands:
             return
         self.sessions.mark(key)
         self._placed = self.sessions.go_to(key)
@@ -356,10 +320,7 @@ class SessionsScreen(ChatBranches, SessionActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return self.busy
-        writing = isinstance(self.focused, (TextArea, Input))
-        if action in _NAVIGATE:
-            return not writing
-        return True
+        return super().check_action(action, parameters)
 
 
 def _now() -> int:

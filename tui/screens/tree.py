@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from engine.engine import Counts, Xray
 from engine.errors import BranchlineError, SessionNotFound
-from engine.events import ConfigChanged, ReplyDelta, TurnEnded
+from engine.events import ConfigChanged, Event, ReplyDelta, TurnEnded
 from engine.sessions.outline import VIEWS
 from engine.sessions.rows import Fold
 from engine.sessions.tree import Tree
@@ -27,7 +27,6 @@ from tui.grove import grow
 from tui.later import later
 from tui.naming import agent_name, chat_name, title_of
 from tui.screens.tree_search import TreeSearch
-from tui.widgets.keybar import KeyBar
 from tui.widgets.preview import Preview, preview_of
 from tui.widgets.rowlist import RowList
 from tui.widgets.treebar import TreeBar, TreeBarState
@@ -45,6 +44,7 @@ class TreeScreen(TreeSearch):
 
     CSS_PATH = "tree.tcss"
     HELP = TreeList.HELP
+    MODE = "tree"
     PANES = (TreeList, Preview)
     BINDING_GROUP_TITLE = "Tree screen"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -79,9 +79,6 @@ class TreeScreen(TreeSearch):
         Binding("y", "copy_id", "Copy id", id="tree.copy", show=False),
         Binding("z", "zoom", "Zoom", id="tree.zoom", show=False),
         Binding("escape", "back", "Back", id="tree.back", key_display="Esc"),
-        Binding("1", "app.switch_mode('sessions')", "Sessions", id="tree.sessions", show=False),
-        Binding("question_mark", "app.help", "Help", id="tree.help", show=False),
-        Binding("colon", "app.command_palette", "Commands", id="tree.palette", show=False),
     ]
 
     preview = getters.query_one(Preview)
@@ -92,32 +89,27 @@ class TreeScreen(TreeSearch):
         self.ref = ""
         self.forest: Forest | None = None
         self.counts = Counts(0, 0, 0)
-        self._stale = False
         self._rest: Timer | None = None
         self._wanted: str | None = None
         self._to_leaf = False
 
-    def compose(self) -> ComposeResult:
-        yield TreeBar(id="tree-bar")
+    def row_0(self) -> TreeBar:
+        return TreeBar(id="tree-bar")
+
+    def body(self) -> ComposeResult:
         with Container(id="grove"):
             with Vertical(id="trunk"):
                 yield TreeList(id="tree")
                 yield Input(id="find", compact=True, placeholder='words, "a phrase", re:pattern')
             yield Preview(id="preview")
-        yield KeyBar()
 
     # start and news
 
     def on_mount(self) -> None:
-        self.tracker = self.home.bridge.tracker
         self.list.add_class("pane")
         self.preview.add_class("pane")
         self.hint()
-        self._deaf = self.home.bridge.listen(self._hear)
         self.list.focus()
-
-    def on_unmount(self) -> None:
-        self._deaf()
 
     @property
     def gone(self) -> bool:
@@ -180,14 +172,16 @@ class TreeScreen(TreeSearch):
         turn = self.tracker.live.get(self.ref)
         return "".join(turn.text) if turn is not None else None
 
-    def _hear(self, batch: Batch) -> None:
+    def overhear(self, batch: Batch) -> bool:
+        return any(not isinstance(event, ReplyDelta) for event in self._own(batch))
+
+    def _own(self, batch: Batch) -> list[Event]:
+        return [event for event in batch if getattr(event, "session_key", None) == self.ref]
+
+    def news(self, batch: Batch) -> None:
         if self.gone:
             return
-        own = [event for event in batch if getattr(event, "session_key", None) == self.ref]
-        changed = any(not isinstance(event, ReplyDelta) for event in own)
-        if self.app.current_mode != "tree":
-            self._stale = self._stale or changed
-            return
+        own = self._own(batch)
         follow = self.following or self._on_leaf()
         if own:
             self.list.show_live(self._live_text())
@@ -195,21 +189,21 @@ class TreeScreen(TreeSearch):
                 self.list.go_to(LIVE)
         if any(isinstance(event, TurnEnded) for event in own):
             self.following = False
-        if changed or any(isinstance(event, ConfigChanged) for event in batch):
+        if self.overhear(batch) or any(isinstance(event, ConfigChanged) for event in batch):
             self.load(to_leaf=follow)
 
     def on_screen_resume(self) -> None:
         """The tree of the session that is open now."""
         ref = self.tracker.open_key or ""
         if ref != self.ref:
+            self._stale = False
             self.open(ref)
-        elif self._stale:
-            self.load(to_leaf=self._on_leaf())
-        self._stale = False
+
+    def again(self) -> None:
+        self.load(to_leaf=self._on_leaf())
 
     def draw(self) -> None:
         home, info = self.home, self.tracker.infos.get(self.ref)
-        self.set_class(self.engine.config.ui.glyphs == "ascii", "-ascii")
         forest = self.forest
         self.bar.show(
             TreeBarState(
@@ -310,8 +304,7 @@ class TreeScreen(TreeSearch):
     def action_copy_id(self) -> None:
         name = self.entry_here
         if name is not None:
-            self.app.copy_to_clipboard(name)
-            self.notify(safe_line(name), title="Id copied", markup=False, timeout=3)
+            self.copy(name, "Id")
 
     def action_pager(self) -> None:
         later(self, self._page, group="pager")
@@ -377,4 +370,4 @@ class TreeScreen(TreeSearch):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if isinstance(self.focused, Input):
             return action == "back"
-        return True
+        return super().check_action(action, parameters)

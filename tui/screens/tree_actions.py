@@ -8,7 +8,6 @@ undone, and nothing is changed before the person has seen what it does.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from textual import getters
 
@@ -19,9 +18,6 @@ from tui.screens.forking import Forking
 from tui.widgets.dialogs.ask import Ask
 from tui.widgets.treelines import Forest
 from tui.widgets.treelist import TreeList
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 __all__ = ["TreeActions"]
 
@@ -34,10 +30,6 @@ class TreeActions(Forking):
     ref: str
     forest: Forest | None
     _grafting: tuple[str, str] | None = None
-
-    @property
-    def engine(self) -> Engine:
-        return self.home.engine
 
     @property
     def session_ref(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,12 +20,10 @@ from engine.events import CompactionProgress, CompactionStarted
 from engine.text import safe_line, safe_text
 from tui.bridge import Batch
 from tui.cells import count
+from tui.home import Home, home_of
 from tui.later import later
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX
-
-if TYPE_CHECKING:
-    from tui.app import BranchlineApp
 
 __all__ = ["CompactionDialog", "loss_lines"]
 
@@ -104,8 +102,8 @@ class CompactionDialog(ModalScreen[CompactionResult | None]):
         self._preview: CompactionPreview | None = None
 
     @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
+    def home(self) -> Home:
+        return home_of(self)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(can_focus=False) as box:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -24,14 +24,12 @@ from engine.sessions.tree import Tree
 from engine.text import safe_line, safe_text
 from tui.cells import count, fit
 from tui.glyphs import Glyphs
+from tui.home import Home, home_of
 from tui.later import later
 from tui.tones import MUTED
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowSource, RowView, Span
 from tui.widgets.treelines import in_ascii, local_time
-
-if TYPE_CHECKING:
-    from tui.app import BranchlineApp
 
 __all__ = ["DecisionRows", "RequestRows", "XrayDialog"]
 
@@ -181,8 +179,8 @@ class XrayDialog(ModalScreen[str | None]):
         self._body: bytes | None = None
 
     @property
-    def home(self) -> BranchlineApp:
-        return cast("BranchlineApp", self.app)
+    def home(self) -> Home:
+        return home_of(self)
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:

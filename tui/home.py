@@ -1,0 +1,99 @@
+"""What screens, dialogs and the palette may ask of the app, whichever screens it has.
+
+The app derives from this and adds screens, palette and themes; so nothing here knows a screen, and
+no screen knows the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from textual.app import App
+from textual.dom import DOMNode
+
+from engine.engine import Engine
+from engine.errors import BranchlineError, Problem
+from engine.text import safe_line, safe_text
+from tui.bridge import Bridge
+from tui.glyphs import Glyphs, glyphs_for
+from tui.memory import AppMemory, load_memory
+from tui.pairing import PairingDesk
+
+__all__ = ["Home", "home_of"]
+
+TOASTS = 3
+"""Problems told one by one at a start; more are counted."""
+
+
+class Home(App[None]):
+    """An app on an open engine.
+
+    Attributes:
+        bridge: the engine's news, and what is known of all sessions.
+        pairings: who asks to be let in.
+        memory: what is remembered until the next start.
+        farewell: what is printed after the app is left.
+    """
+
+    def __init__(self, engine: Engine):
+        super().__init__()
+        self.engine = engine
+        self.bridge = Bridge(engine)
+        self.pairings = PairingDesk(engine.pairing)
+        self.memory: AppMemory = load_memory(engine.state_dir)
+        self.farewell = ""
+
+    @property
+    def glyphs(self) -> Glyphs:
+        return glyphs_for(self.engine.config.ui.glyphs)
+
+    # saying things
+
+    def fail(self, error: BranchlineError) -> None:
+        """Say an error of the engine."""
+        text = safe_text(str(error), limit=1000)
+        self.notify(text, title=error.title, severity="error", timeout=10, markup=False)
+
+    def say(self, text: str, title: str = "", *, seconds: float = 4) -> None:
+        """A short notice; made safe here."""
+        self.notify(safe_line(text), title=safe_line(title), markup=False, timeout=seconds)
+
+    def tell(self, problems: Iterable[Problem]) -> None:
+        """Say problems as notices, never as markup."""
+        told = list(problems)
+        for problem in told[:TOASTS]:
+            title = "Problem" if problem.severity == "error" else "Please note"
+            text = safe_text(str(problem), limit=600)
+            self.notify(text, title=title, severity=problem.severity, timeout=10, markup=False)
+        if len(told) > TOASTS:
+            more = f"{len(told) - TOASTS} more: ^P, then Problems"
+            self.notify(more, title="Problems", severity="warning", timeout=10, markup=False)
+
+    def show_problems(self) -> None:
+        """Everything that is wrong, with places and hints."""
+        from tui.advice import isolation_problems
+        from tui.widgets.dialogs.problems import Problems
+
+        problems = [*isolation_problems(self.engine), *self.engine.problems]
+        for info in self.bridge.tracker.infos.values():
+            problems += info.problems
+        self.push_screen(Problems(list(dict.fromkeys(problems)), self.glyphs))
+
+    def action_help(self) -> None:
+        """Help for the pane in focus, and all keys that act there."""
+        if self.screen.query("HelpPanel"):
+            self.action_hide_help_panel()
+        else:
+            self.action_show_help_panel()
+
+    # going places
+
+    async def to_chat(self, ref: str, text: str | None = None) -> None:
+        """To the conversation of a session, ready to write; `text` goes into the composer."""
+        raise NotImplementedError
+
+
+def home_of(node: DOMNode) -> Home:
+    """The app that a widget or screen lives in."""
+    return cast("Home", node.app)

@@ -1,0 +1,182 @@
+"""What the screens of the cockpit share: news from the engine, the lines that warn, the keys that
+lead from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, TextArea
+
+from engine.engine import Engine
+from engine.text import safe_line
+from tui import advice
+from tui.bridge import Batch
+from tui.home import Home, home_of
+from tui.tracker import Tracker
+from tui.widgets.bar import Bar
+from tui.widgets.keybar import KeyBar
+from tui.widgets.lines import Banner
+
+__all__ = ["CockpitScreen"]
+
+_SHARED = ("app.switch_mode", "app.help", "app.command_palette", "dismiss_leaks")
+"""Single letters of every screen; like all of them they act only while nobody writes."""
+
+
+class CockpitScreen(Screen[None]):
+    """A screen of the app, one to a mode.
+
+    A screen that is not in front is not painted: its news are kept as "look again" and told when
+    it comes to the front. Textual runs the `on_…` of every class, a screen's own before these.
+    """
+
+    MODE: ClassVar[str]
+    """The mode whose screen this is, as in the app's MODES."""
+
+    NAVIGATE: ClassVar[frozenset[str]] = frozenset()
+    """Actions of single letters; they act, and show in the footer, only while nobody writes."""
+
+    PANES: ClassVar[tuple[type[Widget], ...]] = ()
+    """Widgets of the screen that have keys of their own."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "app.switch_mode('sessions')", "Sessions", id="go.sessions", show=False),
+        Binding("2", "app.switch_mode('tree')", "Tree", id="go.tree", show=False),
+        Binding(
+            "X",
+            "dismiss_leaks",
+            "Leak warning away",
+            id="go.dismiss-leaks",
+            show=False,
+            tooltip="It stays among the problems",
+        ),
+        Binding("question_mark", "app.help", "Help", id="go.help", show=False),
+        Binding("colon", "app.command_palette", "Commands", id="go.palette", show=False),
+    ]
+
+    _stale = False
+
+    @property
+    def home(self) -> Home:
+        return home_of(self)
+
+    @property
+    def engine(self) -> Engine:
+        return self.home.engine
+
+    @property
+    def tracker(self) -> Tracker:
+        return self.home.bridge.tracker
+
+    # what it is made of
+
+    def compose(self) -> ComposeResult:
+        yield self.row_0()
+        yield Banner(id="broken")
+        yield Banner(dismissable=True, id="leak")
+        yield from self.body()
+        yield KeyBar()
+
+    def row_0(self) -> Bar:
+        """The first line: where one is, and what is in force."""
+        raise NotImplementedError
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between the warnings and the footer."""
+        raise NotImplementedError
+
+    # news
+
+    def on_mount(self) -> None:
+        self._deaf = self.home.bridge.listen(self._hear)
+
+    def on_unmount(self) -> None:
+        self._deaf()
+
+    @property
+    def stands(self) -> bool:
+        """False while the app is being left: panes go before the events stop."""
+        return self.app.is_running and self.display
+
+    @property
+    def in_front(self) -> bool:
+        """Whether this is the screen of the mode that is shown, under a dialog perhaps."""
+        return self.app.current_mode == self.MODE
+
+    def _hear(self, batch: Batch) -> None:
+        if not self.stands:
+            return
+        matters = self.overhear(batch)
+        if not self.in_front:
+            self._stale = self._stale or matters
+            return
+        self.draw_warnings()
+        self.news(batch)
+
+    def overhear(self, batch: Batch) -> bool:
+        """Take news in, also while another screen is in front; whether the screen is out of date
+        with them."""
+        return True
+
+    def news(self, batch: Batch) -> None:
+        """News while the screen is in front. An empty batch: the list was read again."""
+
+    def again(self) -> None:
+        """Back in front after news that were not drawn."""
+
+    def on_screen_resume(self) -> None:
+        if not self.stands:
+            return
+        self.draw_warnings()
+        stale, self._stale = self._stale, False
+        if stale:
+            self.again()
+
+    # what every screen says
+
+    def draw_warnings(self) -> None:
+        """The lines that stay: a broken config, a leak that was stopped."""
+        glyphs = self.home.glyphs
+        self.set_class(self.engine.config.ui.glyphs == "ascii", "-ascii")
+        errors = advice.config_errors(self.engine)
+        told = advice.broken_line(errors, self.engine.revision, glyphs)
+        self.query_one("#broken", Banner).variants = (told,) if told else ()
+        leaks = advice.leak_lines(tuple(self.tracker.leaks.values()), glyphs)
+        self.query_one("#leak", Banner).variants = leaks
+
+    def on_banner_dismissed(self) -> None:
+        self.dismiss_leaks()
+
+    def action_dismiss_leaks(self) -> None:
+        self.dismiss_leaks()
+
+    def dismiss_leaks(self) -> None:
+        """Put the leak warning away; it stays among the problems."""
+        self.tracker.leaks.clear()
+        self.home.bridge.tell_again()
+
+    def say(self, text: str, title: str) -> None:
+        """A short notice; made safe."""
+        self.home.say(text, title)
+
+    def copy(self, text: str, what: str) -> None:
+        """To the clipboard, and say so."""
+        self.app.copy_to_clipboard(text)
+        self.notify(safe_line(text, limit=200), title=f"{what} copied", markup=False, timeout=3)
+
+    # keys
+
+    @property
+    def writing(self) -> bool:
+        """Whether a text field has the focus."""
+        return isinstance(self.focused, (TextArea, Input))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in self.NAVIGATE or action in _SHARED:
+            return not self.writing
+        return True
