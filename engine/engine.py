@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.agents.dispatch import Dispatch
 from engine.agents.gate import Gate
+from engine.agents.keeping import Keeping
 from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
 from engine.agents.pairing_book import PairingBook
@@ -19,7 +20,6 @@ from engine.agents.turn import Kitchen, in_thread
 from engine.agents.views import (
     Counts,
     HistoryPage,
-    LiveReply,
     ModelInForce,
     SessionInfo,
     SessionView,
@@ -57,7 +57,6 @@ __all__ = [
     "Counts",
     "Engine",
     "HistoryPage",
-    "LiveReply",
     "ModelInForce",
     "Receipt",
     "SessionInfo",
@@ -78,6 +77,7 @@ class Engine:
         branches: moves, edits, copies and marks in a session's tree.
         settings: the config: its file, live reload, edits, revisions.
         compaction: folds sessions, with a look at the summary first.
+        keeping: archives, restores, renames, deletes sessions; their generations.
     """
 
     def __init__(
@@ -131,6 +131,7 @@ class Engine:
         self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view)
         self.branches = TreeRoom(self._kitchen, lambda: self.setup, self._dispatch.start)
         self.compaction = CompactionRoom(self._kitchen, lambda: self.setup)
+        self.keeping = Keeping(self._kitchen)
 
     @classmethod
     @asynccontextmanager

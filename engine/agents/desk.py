@@ -67,22 +67,9 @@ class OrderDesk:
         pool = self._kitchen.pool
         if not await in_thread(pool.has, session_key):
             return "This conversation is empty already."
-        await in_thread(self._renew, session_key)
+        await in_thread(self._kitchen.pool.renew, session_key, "/new")
         self._kitchen.publish(SessionChanged(session_key))
         return "A fresh start: the conversation so far is archived and stays listed."
-
-    def _renew(self, session_key: str) -> None:
-        pool = self._kitchen.pool
-        live = pool.get(session_key)
-        override, name = live.override, live.transcript.tree.name
-        pool.drop(session_key)
-        pool.store.reset(session_key)
-        with pool.using(session_key, write=True) as fresh:
-            if override is not None:
-                fresh.transcript.append(_override(override))
-            if name:
-                fresh.transcript.set_name(name)
-        pool.spoil(session_key)
 
     async def clear_session(self, session_key: str) -> str:
         """Move the leaf before the first entry: the context is empty, the tree keeps it all."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.clock import Clock
 from engine.disk import Disk, FileInfo, explain, is_temporary
@@ -15,6 +13,19 @@ from engine.sessions.keys import canonical_key
 from engine.sessions.lock import drop_stale
 from engine.sessions.records import FileName, Kind, SessionRecord, read_name
 from engine.sessions.summary import Summary, scan
+from engine.sessions.traces import (
+    candidates,
+    claims_of,
+    is_left_lock,
+    lineage_of,
+    mapping,
+    number,
+    put_aside,
+    state_of,
+    stem_of,
+    text,
+    told_key,
+)
 
 __all__ = ["Directory"]
 
@@ -73,7 +84,7 @@ class Directory:
                     # Whoever writes one that matters holds the index's lock.
                     with self.index.locked():
                         self._disk.unlink(self.path / name)
-                elif name.endswith(".jsonl.lock") and name.removesuffix(".lock") not in files:
+                elif is_left_lock(name, files):
                     drop_stale(self._disk, self.path / name.removesuffix(".lock"))
             except (OSError, SessionError):
                 continue  # in use, or gone already
@@ -112,13 +123,14 @@ class Directory:
         newest: dict[str, tuple[float, str]] = {}
         for raw, entry in index.items():
             key = canonical_key(raw)
-            rank = (_number(entry.get("updatedAt")), raw)
+            rank = (number(entry.get("updatedAt")), raw)
             newest[key] = max(newest.get(key, rank), rank)
         for raw, entry in index.items():
             key = canonical_key(raw)
             name = self._file_of(entry, summaries)
             if name is None:
-                found.append(self._missing(key, raw, entry))
+                if not put_aside(entry, summaries):
+                    found.append(self._missing(key, raw, entry))
                 continue
             kind: Kind = "session" if newest[key][1] == raw else "older"
             found.append(self._record(name, key, summaries[name], kind, raw, entry))
@@ -126,11 +138,11 @@ class Directory:
 
     def _file_of(self, entry: IndexEntry, names: Container[str]) -> str | None:
         """The file of an index entry, by its base name in this directory and nowhere else."""
-        return next((name for name in _candidates(entry) if name in names), None)
+        return next((name for name in candidates(entry) if name in names), None)
 
     def _missing(self, key: str, raw: str, entry: IndexEntry) -> SessionRecord:
         session_id = entry.get("sessionId")
-        names = _candidates(entry)
+        names = candidates(entry)
         problem = Problem(
             "the session's file is missing",
             file=str(self.index.path),
@@ -142,8 +154,8 @@ class Directory:
             self.agent_id,
             session_id if isinstance(session_id, str) else "",
             self.path / (names[0] if names else "missing.jsonl"),
-            last_active=int(_number(entry.get("updatedAt"))),
-            label=_text(entry.get("label")),
+            last_active=int(number(entry.get("updatedAt"))),
+            label=text(entry.get("label")),
             state="missing",
             problems=(problem,),
             index_key=raw,
@@ -158,17 +170,21 @@ class Directory:
     ) -> list[SessionRecord]:
         """Orphans, adopted, and leftovers, each under the key of the session it came from."""
         taken = {record.path.name for record in indexed}
-        owners = {_stem(record.path.name): record.key for record in indexed}
-        replaced, migrated = _claims(summaries, indexed)
+        owners = {
+            stem_of(name): canonical_key(raw)
+            for raw, entry in index.items()
+            for name in candidates(entry)
+        }
+        owners |= {stem_of(record.path.name): record.key for record in indexed}
+        replaced, migrated = claims_of(summaries, indexed)
         held = {record.key for record in indexed if record.state != "missing"}
         found = []
         rest = [name for name in summaries if name not in taken]
         for name in sorted(rest, key=lambda name: (-summaries[name].active, name)):
             summary, parts = summaries[name], read_name(name)
             assert parts is not None
-            key = canonical_key(summary.key) if summary.key else None
-            key = key or replaced.get(name) or migrated.get(name) or owners.get(parts.stem)
-            key = key or self.explicit_key(parts.stem)
+            key = told_key(summary) or replaced.get(name) or migrated.get(name)
+            key = key or owners.get(parts.stem) or self.explicit_key(parts.stem)
             kind = self._kind(name, parts, key, held, migrated)
             if kind == "session":
                 held.add(key)
@@ -205,26 +221,28 @@ class Directory:
             problems.append(Problem(summary.failure, file=file))
         if summary.unreadable:
             count = summary.unreadable
-            text = "1 line unreadable" if count == 1 else f"{count:,} lines unreadable"
-            problems.append(Problem(text, severity="warning", file=file))
+            told = "1 line unreadable" if count == 1 else f"{count:,} lines unreadable"
+            problems.append(Problem(told, severity="warning", file=file))
         if summary.key is not None and canonical_key(summary.key) != key:
             problems.append(Problem(f"the file belongs to {summary.key}", file=file))
         return SessionRecord(
             key,
             self.agent_id,
-            summary.session_id or _stem(name),
+            summary.session_id or stem_of(name),
             self.path / name,
             kind,
             created=summary.created,
             last_active=summary.active,
             messages=summary.messages,
-            label=_text(entry.get("label")) or summary.name,
+            label=text(entry.get("label")) or summary.name,
+            labels=summary.labels,
             preview=summary.preview,
             model=summary.model,
-            state=_text(entry.get("state")) or ("active" if kind == "session" else "archived"),
+            state=text(entry.get("state")) or ("active" if kind == "session" else "archived"),
             size=summary.size,
-            origin=_mapping(entry.get("origin")) or _mapping(summary.header.get("origin")),
-            lineage=_lineage(entry, summary.header),
+            origin=mapping(entry.get("origin")) or mapping(summary.header.get("origin")),
+            lineage=lineage_of(entry, summary.header),
+            life=summary.life,
             problems=tuple(problems),
             index_key=raw,
             entry=entry,
@@ -236,13 +254,13 @@ class Directory:
         entries = self.index.read_some((key, key.replace(":dm:", ":direct:", 1)))
         if not entries:
             return None
-        raw = max(entries, key=lambda name: _number(entries[name].get("updatedAt")))
+        raw = max(entries, key=lambda name: number(entries[name].get("updatedAt")))
         summaries = self.index.read_cache()
-        for name in _candidates(entries[raw]):
+        for name in candidates(entries[raw]):
             try:
                 there = self._disk.look(self.path / name)
                 known = summaries.get(name)
-                if known is None or (known.size, known.mtime_ns) != _state(there):
+                if known is None or (known.size, known.mtime_ns) != state_of(there):
                     known = self._scan_anew(name, known, summaries)
             except (OSError, StoreError):
                 continue
@@ -267,13 +285,25 @@ class Directory:
                 return record
         return None
 
+    def unfinished_reset(self, key: str) -> SessionRecord | None:
+        """The session of a key that was put aside by a reset whose program was killed before it
+        made the new one."""
+        for raw, entry in self.index.read_some((key, key.replace(":dm:", ":direct:", 1))).items():
+            stems = {stem_of(name) for name in candidates(entry)}
+            for name in sorted(self._files(), reverse=True):
+                parts = read_name(name)
+                if parts is not None and parts.kind == "reset" and parts.stem in stems:
+                    summary = scan(self._disk, self.path / name)
+                    return self._record(name, key, summary, "reset", raw, entry)
+        return None
+
     def _is_nowhere(self, key: str) -> bool:
         """Whether index and file names alone tell that no file is of this key: the index is
         whole, does not know the key, and knows every transcript."""
         index = self.index.read()
         if index is None or any(canonical_key(raw) == key for raw in index):
             return False
-        named = {name for entry in index.values() for name in _candidates(entry)}
+        named = {name for entry in index.values() for name in candidates(entry)}
         for name in self._files():
             parts = read_name(name)
             if parts is not None and parts.kind == "session" and name not in named:
@@ -301,13 +331,13 @@ class Directory:
             self.index.patch(changes)
             self.index.write_cache(summaries)
 
-    def record_of(self, name: str, key: str) -> SessionRecord:
+    def record_of(self, name: str, key: str, kind: Kind = "session") -> SessionRecord:
         """The record of one file under a key, from the file alone.
 
         Raises:
             StoreError: it cannot be read.
         """
-        return self._record(name, key, scan(self._disk, self.path / name), "session")
+        return self._record(name, key, scan(self._disk, self.path / name), kind)
 
     def entry_for(self, record: SessionRecord) -> IndexEntry:
         """The index fields that a transcript determines; the same whoever writes them."""
@@ -322,6 +352,8 @@ class Directory:
         }
         if record.label:
             entry["label"] = record.label
+        if record.labels:
+            entry["labels"] = list(record.labels)
         if record.origin:
             entry["origin"] = dict(record.origin)
         if record.lineage:
@@ -335,64 +367,3 @@ class Directory:
             self.problems += self.index.patch({}, base)
         except StoreError as error:
             self.problems.append(Problem(str(error), severity="warning"))
-
-
-def _candidates(entry: IndexEntry) -> list[str]:
-    """Names that an index entry's file may have, without any path."""
-    stated, session_id = entry.get("sessionFile"), entry.get("sessionId")
-    names = [stated.replace("\\", "/").rpartition("/")[2]] if isinstance(stated, str) else []
-    if isinstance(session_id, str):
-        names.append(f"{session_id}.jsonl")
-    return [name for name in names if "/" not in name and "\0" not in name and read_name(name)]
-
-
-def _claims(
-    summaries: Mapping[str, Summary], indexed: list[SessionRecord]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Which files, by the headers of others, were replaced by a reset or migrated; with keys."""
-    keys = {record.path.name: record.key for record in indexed}
-    replaced: dict[str, str] = {}
-    migrated: dict[str, str] = {}
-    for name, summary in summaries.items():
-        key = keys.get(name) or (canonical_key(summary.key) if summary.key else None)
-        if key is None:
-            continue
-        for field, claims in (("replaces", replaced), ("migratedFrom", migrated)):
-            claimed = summary.header.get(field)
-            if isinstance(claimed, str):
-                claims[claimed] = key
-    return replaced, migrated
-
-
-def _state(info: os.stat_result) -> tuple[int, int]:
-    return info.st_size, info.st_mtime_ns
-
-
-def _stem(name: str) -> str:
-    parts = read_name(name)
-    return parts.stem if parts is not None else name
-
-
-def _number(value: object) -> float:
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    return float(value) if usable and abs(value) < 1e15 else 0.0  # type: ignore[arg-type]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _mapping(value: object) -> Mapping[str, Any] | None:
-    return value if isinstance(value, dict) and value else None
-
-
-def _lineage(entry: IndexEntry, header: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Where a session came from, in our fields, from ours or the reference's."""
-    found = dict(_mapping(entry.get("lineage")) or _mapping(header.get("lineage")) or {})
-    parent_key = _text(entry.get("parentSessionKey")) or _text(entry.get("spawnedBy"))
-    if parent_key is not None:
-        found.setdefault("parentKey", canonical_key(parent_key))
-    parent = _text(header.get("parentSession"))
-    if parent is not None:
-        found.setdefault("parentSession", parent)
-    return found or None

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ACTIVATION", "LEAF", "MODEL", "OUR_PREFIX", "Entry", "content_text", "is_bookkeeping"]
+__all__ = [
+    "ACTIVATION",
+    "LABELS",
+    "LEAF",
+    "LIFE",
+    "MODEL",
+    "OUR_PREFIX",
+    "Entry",
+    "content_text",
+    "is_bookkeeping",
+]
 
 OUR_PREFIX = "branchline."
 """`customType` of what only Branchline writes."""
@@ -22,6 +32,13 @@ MODEL = "branchline.model"
 
 ACTIVATION = "branchline.activation"
 """custom entry: when the agent answers in a group, `data {activation: mention | always}`."""
+
+LABELS = "branchline.labels"
+"""custom entry: all labels that a person gave the session, `data {labels: [text]}`."""
+
+LIFE = "branchline.life"
+"""custom entry: the session ended or goes on, `data {event, reason, rule, key, index}`; see
+engine.sessions.life."""
 
 _BOOKKEEPING = frozenset({"label", "session_info", "model_change", "thinking_level_change"})
 

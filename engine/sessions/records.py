@@ -9,13 +9,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import Problem
+from engine.sessions.life import Life, moment_of
 
-__all__ = ["FileName", "Kind", "SessionRecord", "read_name"]
+__all__ = ["ENDED", "FileName", "Kind", "SessionRecord", "read_name"]
 
-Kind = Literal["session", "reset", "deleted", "bak", "checkpoint", "original", "older", "file"]
-"""`session`: what its key points to. Leftovers of the reference and of resets: `reset`,
-`deleted`, `bak`, `checkpoint`. `original`: an older form that was migrated into another file.
-`older`: a second file that claims the same key. `file`: opened by its path."""
+Kind = Literal[
+    "session",
+    "archived",
+    "reset",
+    "deleted",
+    "bak",
+    "checkpoint",
+    "original",
+    "older",
+    "file",
+]
+"""`session`: what its key points to. `archived`: put away by a person or a rule. Leftovers of the
+reference and of resets: `reset`, `deleted` (the trash), `bak`, `checkpoint`. `original`: an older
+form that was migrated into another file. `older`: a second file that claims the same key. `file`:
+opened by its path."""
+
+ENDED = frozenset({"archived", "reset", "deleted"})
+"""Kinds of sessions that are over; each can become its key's session again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +47,11 @@ class SessionRecord:
         last_active: ms since 1970, of the newest message.
         messages: message entries in the file, on all branches.
         label: the name a person gave it.
+        labels: what a person sorted it by.
         preview: the first words said (untrusted).
         model: `provider/model` of the newest reply.
         state: `active`, or what the index says.
+        life: the last thing that happened to it as a whole: how it ended, or that it goes on.
         size: bytes.
         origin: what the channel said of the first message (index field `origin`).
         lineage: `parentKey`, `parentSession`, `parentEntry` of a fork or a spawned session.
@@ -52,15 +69,35 @@ class SessionRecord:
     last_active: int = 0
     messages: int = 0
     label: str | None = None
+    labels: tuple[str, ...] = ()
     preview: str = ""
     model: str | None = None
     state: str = "active"
     size: int = 0
     origin: Mapping[str, Any] | None = None
     lineage: Mapping[str, Any] | None = None
+    life: Life | None = None
     problems: tuple[Problem, ...] = ()
     index_key: str = ""
     entry: Mapping[str, Any] | None = None
+
+    @property
+    def ended(self) -> int:
+        """When it was put aside, in ms since 1970; 0 for one in use. As the transcript says, else
+        its file's name, else when it was last active."""
+        if self.kind not in ENDED:
+            return 0
+        if self.life is not None and self.life.event != "restore" and self.life.at:
+            return self.life.at
+        parts = read_name(self.path.name)
+        return (moment_of(parts.detail) if parts else None) or self.last_active
+
+    @property
+    def used(self) -> int:
+        """When it was last of use to somebody, in ms since 1970: something was said, or it was
+        taken out of the archive."""
+        back = self.life.at if self.life is not None and self.life.event == "restore" else 0
+        return max(self.last_active, back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +110,13 @@ class FileName:
 
 
 _CHECKPOINT = re.compile(r"(.+?)\.checkpoint\.([^.]+)\.jsonl")
-_ARCHIVE = re.compile(r"(.+?)\.jsonl\.(reset|deleted|bak)(?:\.(.+))?")
+_ARCHIVE = re.compile(r"(.+?)\.jsonl\.(archived|reset|deleted|bak)(?:\.(.+))?")
+_ENDINGS: dict[str, Kind] = {
+    "archived": "archived",
+    "reset": "reset",
+    "deleted": "deleted",
+    "bak": "bak",
+}
 _PLAIN = re.compile(r"(.+)\.jsonl")
 
 
@@ -84,8 +127,7 @@ def read_name(name: str) -> FileName | None:
     if found := _CHECKPOINT.fullmatch(name):
         return FileName(found[1], "checkpoint", found[2])
     if found := _ARCHIVE.fullmatch(name):
-        kind: Kind = "reset" if found[2] == "reset" else "deleted"
-        return FileName(found[1], "bak" if found[2] == "bak" else kind, found[3] or "")
+        return FileName(found[1], _ENDINGS[found[2]], found[3] or "")
     if found := _PLAIN.fullmatch(name):
         return FileName(found[1], "session")
     return None

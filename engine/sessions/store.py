@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import Clock, iso
-from engine.disk import Disk, ensure_dir, explain, sync_dir
+from engine.disk import Disk, ensure_dir, explain
 from engine.errors import Problem, SessionNotFound, StoreError
 from engine.sessions.directory import Directory
-from engine.sessions.entries import MODEL
 from engine.sessions.keys import agent_of, canonical_key
-from engine.sessions.lock import take
+from engine.sessions.life import carry
 from engine.sessions.records import SessionRecord
 from engine.sessions.transcript import Transcript, fresh_id, make_header
 from engine.text import safe_line
@@ -51,7 +50,7 @@ class Store:
         self.disk = disk
         self.clock = clock
         self.state_dir = state_dir
-        self._new_uuid = new_uuid
+        self.new_uuid = new_uuid
         self._problems: dict[str, tuple[Problem, ...]] = {}
 
     @property
@@ -182,31 +181,39 @@ class Store:
         """
         wanted = canonical_key(key)
         directory = self.directory(agent_id)
-        self._make(directory.path)
+        self.make_directory(directory.path)
         with directory.index.locked():
             found = directory.quick(wanted) or directory.find(wanted)
             if found is not None:
                 if not found.index_key:
                     directory.index.patch({wanted: directory.entry_for(found)})
                 return found
+            over = directory.unfinished_reset(wanted)
+            kept = self.carried(over) if over is not None else ()
             header = make_header(
-                self._new_uuid(),
+                self.new_uuid(),
                 self.clock,
                 cwd=cwd,
                 parentSession=parent_session,
                 sessionKey=wanted,
                 origin=dict(origin) if origin else None,
                 lineage=dict(lineage) if lineage else None,
+                replaces=over.path.name if over is not None else None,
             )
-            return self._new_file(directory, wanted, header, tuple(entries))
+            return self.add_file(directory, wanted, header, (*kept, *entries))
 
-    def _make(self, path: Path) -> None:
+    def make_directory(self, path: Path) -> None:
+        """See to it that an agent's directory is there.
+
+        Raises:
+            StoreError: it cannot be made.
+        """
         try:
             ensure_dir(self.disk, path)
         except OSError as error:
             raise explain(error, "could not make the sessions directory") from error
 
-    def _new_file(
+    def add_file(
         self,
         directory: Directory,
         key: str,
@@ -222,57 +229,11 @@ class Store:
         directory.index.patch({index_key or key: directory.entry_for(record)})
         return record
 
-    def reset(self, key: str) -> SessionRecord:
-        """Give a key a new file; the old one is renamed to `<file>.reset.<time>`, stays listed
-        under the key and can be opened (SPEC §11: generations). Label and model override are
-        carried over.
-
-        Raises:
-            SessionBusy: the old one is being written.
-            SessionNotFound: there is no session of this key.
-            StoreError: it cannot be renamed or written.
-        """
-        old = self.get(key)
-        if old is None:
-            raise _not_found(key, self.list())
-        directory = self.directory(old.agent_id)
-        carried = self._carried(old)
-        stamp = iso(self.clock.now()).replace(":", "-")
-        archive = old.path.with_name(f"{old.path.name}.reset.{stamp}")
-        held = take(self.disk, old.path, self.clock)
-        try:
-            self.disk.rename(old.path, archive)
-            sync_dir(self.disk, archive.parent)
-        except OSError as error:
-            raise explain(error, "could not archive the session") from error
-        finally:
-            held.release()
-        fields = {
-            "sessionKey": old.key,
-            "replaces": archive.name,
-            "origin": old.origin,
-            "lineage": old.lineage,
-        }
-        header = make_header(self._new_uuid(), self.clock, **fields)
-        with directory.index.locked():
-            return self._new_file(directory, old.key, header, carried, index_key=old.index_key)
-
-    def _carried(self, old: SessionRecord) -> tuple[Mapping[str, Any], ...]:
-        """What a reset keeps: the label and the model override, as entries of the new file."""
-        entries: list[Mapping[str, Any]] = []
-        if old.label:
-            entries.append({"type": "session_info", "name": old.label})
+    def carried(self, old: SessionRecord) -> tuple[Mapping[str, Any], ...]:
+        """What a reset keeps of a session, as entries of the new file: name, labels, model."""
         with contextlib.suppress(StoreError), contextlib.closing(self.open(old)) as transcript:
-            override = transcript.tree.ours.get(MODEL)
-            if override is not None:
-                data = transcript.tree.entry(override).data.get("data")
-                entries.append({"type": "custom", "customType": MODEL, "data": data})
-        stamp = iso(self.clock.now())
-        places = [fresh_id() for _ in entries]
-        return tuple(
-            {**entry, "id": place, "parentId": above, "timestamp": stamp}
-            for entry, place, above in zip(entries, places, [None, *places], strict=False)
-        )
+            return carry(transcript.tree, old.label, iso(self.clock.now()), fresh_id)
+        return ()
 
     def writable(self, ref: str | SessionRecord) -> Transcript:
         """Open a session that can be written to: an older or flat form is migrated into a new
@@ -289,19 +250,19 @@ class Store:
         with contextlib.closing(transcript):
             agent = record.agent_id or agent_of(record.key) or "main"
             directory = self.directory(agent)
-            self._make(directory.path)
+            self.make_directory(directory.path)
             key = record.key
             if record.kind == "file" and agent_of(key) is None:
                 key = directory.explicit_key(transcript.id)
             header = {
                 **transcript.header,
-                "id": self._new_uuid(),
+                "id": self.new_uuid(),
                 "sessionKey": key,
                 "migratedFrom": record.path.name if record.agent_id else str(record.path),
             }
             entries = tuple(transcript.tree.entry(name).data for name in transcript.tree.nodes)
             with directory.index.locked():
-                fresh = self._new_file(directory, key, header, entries, index_key=record.index_key)
+                fresh = self.add_file(directory, key, header, entries, index_key=record.index_key)
         return self.open(fresh)
 
     def note(self, ref: str | SessionRecord, **fields: Any) -> SessionRecord:

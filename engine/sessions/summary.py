@@ -17,10 +17,12 @@ import msgspec
 from engine.clock import parse_iso
 from engine.disk import Disk, explain, open_regular
 from engine.errors import StoreError
+from engine.sessions.entries import LABELS, LIFE
+from engine.sessions.life import Life, read_life
 from engine.sessions.lines import batches, decode_line, too_deep
 from engine.sessions.migrate import is_flat
 
-__all__ = ["Summary", "scan"]
+__all__ = ["Summary", "read_labels", "scan"]
 
 PREVIEW = 400
 """Most characters kept of the first message."""
@@ -43,6 +45,8 @@ class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
     unreadable: int = 0
     settled: bool = True
     header: dict[str, Any] = {}
+    labels: tuple[str, ...] = ()
+    life: Life | None = None
     failure: str | None = None
 
     @property
@@ -71,6 +75,8 @@ class _Line(msgspec.Struct, gc=False):
     role: str | None = None
     provider: str | None = None
     model_id: str | None = msgspec.field(name="modelId", default=None)
+    custom_type: str | None = msgspec.field(name="customType", default=None)
+    data: msgspec.Raw | None = None
     message: _Message | None = None
 
 
@@ -139,6 +145,28 @@ def _fold(found: Summary, line: bytes, path: Path, *, first: bool) -> None:
         found.name = (read.name or "").strip() or None
     elif read.type == "model_change" and read.provider and read.model_id:
         found.model = f"{read.provider}/{read.model_id}"
+    elif read.type == "custom" and read.data is not None:
+        _fold_custom(found, read.custom_type, read.data, read.timestamp)
+
+
+def _fold_custom(
+    found: Summary, custom_type: str | None, raw: msgspec.Raw, stamp: str | None
+) -> None:
+    """What we note of a session as a whole."""
+    if custom_type not in (LABELS, LIFE):
+        return
+    body = (decode_line(b'{"data":' + bytes(raw) + b"}") or {}).get("data")
+    if custom_type == LIFE:
+        found.life = read_life(body, stamp) or found.life
+    else:
+        found.labels = read_labels(body)
+
+
+def read_labels(body: object) -> tuple[str, ...]:
+    """The labels that the `data` of an entry sets."""
+    listed = body.get("labels") if isinstance(body, dict) else None
+    names = listed if isinstance(listed, list) else []
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
 
 def _begin(found: Summary, line: bytes, path: Path, *, first: bool) -> None:
@@ -230,5 +258,7 @@ def _loosely(data: Mapping[str, Any]) -> _Line:
         text(data, "role"),
         text(data, "provider"),
         text(data, "modelId"),
+        text(data, "customType"),
+        msgspec.Raw(msgspec.json.encode(data["data"])) if "data" in data else None,
         message,
     )

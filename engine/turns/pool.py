@@ -16,6 +16,7 @@ from engine.models.protocol import Usage
 from engine.routing.mentions import Activation, read_activation
 from engine.sessions.entries import ACTIVATION, MODEL
 from engine.sessions.records import SessionRecord
+from engine.sessions.shelf import reset
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
 from engine.turns.order import Order
@@ -197,6 +198,24 @@ class SessionPool:
             record = self.store.create(key, order.agent_id, origin=origin_of(order.envelope))
         with self._mutex:
             self._remember(key, record)
+
+    def renew(self, key: str, reason: str, rule: str = "") -> SessionRecord:
+        """Put a key's transcript aside and begin a cold one, with its name, labels and model.
+
+        Args:
+            reason: why, for people.
+            rule: the place in the config that decided.
+
+        Returns:
+            The new session.
+
+        Raises:
+            SessionNotFound, SessionBusy, StoreError: nothing was begun.
+        """
+        try:
+            return reset(self.store, key, reason=reason, rule=rule)
+        finally:
+            self.drop(key)
 
     def spoil(self, key: str) -> None:
         """Note that the index no longer says what the transcript does."""

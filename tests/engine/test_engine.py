@@ -235,7 +235,7 @@ async def test_new_starts_afresh_and_loses_nothing(open_engine: Open) -> None:
         assert (await engine.view(MAIN)).model.ref == "offline/echo-2k"
         kinds = {info.kind: info for info in await engine.sessions()}
         assert set(kinds) == {"session", "reset"}
-        assert Path(kinds["reset"].ref).read_bytes() == old
+        assert Path(kinds["reset"].ref).read_bytes().startswith(old)
         page = await engine.history(kinds["reset"].ref)
         assert page.entries[0].text == "remember the number 42"
 

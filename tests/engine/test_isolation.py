@@ -29,13 +29,13 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from engine import Disk, Engine, Envelope, Peer, Sender
-from engine.agents import desk
 from engine.agents.leak import LeakMonitor
 from engine.errors import BranchlineError, LeakRefused
 from engine.models.protocol import ModelRequest, Text
 from engine.routing import identity, keys, router
 from engine.sessions.store import Store
 from engine.turns import request
+from engine.turns.pool import SessionPool
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("open_door")]
 
@@ -442,7 +442,7 @@ def another_window(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_fresh_start(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(desk.OrderDesk, "_renew", lambda *_: None)
+    patch.setattr(SessionPool, "renew", lambda *_: None)
 
 
 def one_file(patch: pytest.MonkeyPatch) -> None:

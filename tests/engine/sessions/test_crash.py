@@ -13,6 +13,7 @@ import pytest
 from engine.clock import ManualClock
 from engine.disk import ensure_dir
 from engine.errors import SessionError, SessionReadOnly, StoreError
+from engine.sessions.shelf import reset
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
 from tests.engine.sessions.support import (
@@ -173,7 +174,7 @@ def test_the_store_survives_a_fault_at_every_call(tmp_path: Path, kind: str, doi
         if doing == "create":
             store.open(store.create(key, "main")).append(user("bob"))
         elif doing == "reset":
-            store.reset(key)
+            reset(store, key)
         elif doing == "note":
             store.open(key).append(user("more"))
             store.note(key, state="idle")

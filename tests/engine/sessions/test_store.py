@@ -14,6 +14,7 @@ from engine.clock import ManualClock, iso
 from engine.errors import SessionBusy, SessionNotFound, StoreError
 from engine.sessions.keys import agent_of, canonical_key
 from engine.sessions.records import read_name
+from engine.sessions.shelf import reset
 from engine.sessions.store import Store
 from engine.sessions.summary import scan
 from engine.sessions.transcript import Transcript
@@ -160,7 +161,7 @@ def test_a_deleted_index_is_rebuilt_as_it_was(store: Store, clock: ManualClock) 
         store.note(key)
     store.set_label(BOB, "Bobby")
     store.create("agent:main:fork:1", "main", lineage={"parentKey": BOB}, parent_session="/p.jsonl")
-    store.reset(BOB)
+    reset(store, BOB)
     store.list()
     before, listed = index(store), store.list()
     for name in ("sessions.json", "sessions.cache.json"):
@@ -277,7 +278,7 @@ def test_a_reset_keeps_the_old_one_listed_and_label_and_model_in_force(store: St
     body = {"type": "custom", "customType": "branchline.model", "data": {"model": "p/m"}}
     transcript.append(body)
     store.set_label(BOB, "Bobby")
-    store.reset(BOB)
+    reset(store, BOB)
     fresh = store.open(BOB)
     assert texts(fresh) == [] and fresh.tree.name == "Bobby"
     assert fresh.tree.entry(fresh.tree.ours["branchline.model"]).data["data"] == {"model": "p/m"}
@@ -286,7 +287,7 @@ def test_a_reset_keeps_the_old_one_listed_and_label_and_model_in_force(store: St
     assert sorted(record.kind for record in generations) == ["reset", "session"]
     [old] = [record for record in generations if record.kind == "reset"]
     assert texts(store.open(old)) == ["old"]
-    store.reset(BOB)
+    reset(store, BOB)
     assert [r.kind for r in store.list() if r.key == BOB].count("reset") == 2
     with pytest.raises(StoreError, match="gone"):
         transcript.append(user("into the old one"))
@@ -296,7 +297,7 @@ def test_a_note_from_an_old_record_goes_to_the_file_of_now(store: Store) -> None
     say(store, BOB, "old")
     before = store.get(BOB)
     assert before is not None
-    fresh = store.reset(BOB)
+    fresh = reset(store, BOB)
     assert store.note(before, label="L").path == fresh.path
     assert index(store)[BOB]["sessionFile"] == fresh.path.name
 
@@ -304,7 +305,7 @@ def test_a_note_from_an_old_record_goes_to_the_file_of_now(store: Store) -> None
 def test_a_busy_session_is_not_reset(store: Store) -> None:
     transcript = say(store, BOB, "x")
     with transcript.hold(), pytest.raises(SessionBusy):
-        store.reset(BOB)
+        reset(store, BOB)
     assert texts(store.open(BOB)) == ["x"]
 
 
