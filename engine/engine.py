@@ -379,7 +379,7 @@ class Engine:
         return await self.apply_config(self.settings.with_scope(scope))
 
     async def undo_config(self) -> int | None:
-        """Go back to the config before the one in force; None when there is none."""
+        """Take the last change back, in the file too if made there; None when there is none."""
         return await self.settings.undo()
 
     def adopt(self, setup: Setup) -> int:

@@ -7,16 +7,16 @@ being written (`unsaved` says so). A turn keeps the setup that it started with (
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.agents.settings import Settings
 from engine.clock import Clock
 from engine.config.changes import changed_paths, may_route_otherwise
-from engine.config.edit import Edit
+from engine.config.edit import Edit, replace_text
 from engine.config.load import Loaded, load_config
 from engine.config.revisions import (
     Revision,
@@ -33,11 +33,10 @@ from engine.config.watch import watch_file
 from engine.disk import Disk
 from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
 from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Event, Noticed
-from engine.routing.envelope import Envelope
 from engine.routing.preview import Preview, preview
 from engine.sessions.store import Store
 from engine.turns.order import Setup
-from engine.turns.recorded import recorded_envelopes
+from engine.turns.recorded import some_recorded
 from engine.turns.request import in_thread
 
 if TYPE_CHECKING:
@@ -164,14 +163,6 @@ class ConfigRoom:
             self._tell(old)
         return self.setup.snapshot.revision
 
-    async def undo(self) -> int | None:
-        """Go back to the config before the one in force; None when there is none."""
-        old = self.setup.config
-        if not await in_thread(self._settings.undo):
-            return None
-        self._tell(old)
-        return self.setup.snapshot.revision
-
     def _tell(self, old: Config) -> None:
         now = self.setup.snapshot
         self._applied()
@@ -246,8 +237,8 @@ class ConfigRoom:
         """Put what the file says in force, and tell what that changed."""
         was, problems = self.setup.config, self.setup.snapshot.problems
         setup = await in_thread(self._settings.make, self.setup.snapshot.after(loaded))
-        self._of_file, self._good_text = config, loaded.text
-        if self._settings.take(setup, of_file=True):
+        before, self._of_file, self._good_text = self._good_text, config, loaded.text
+        if self._settings.take(setup, of_file=True, file_before=before):
             self._tell(was)
             self._compare_later(was, config)
         elif self.setup.snapshot.problems != problems:
@@ -338,6 +329,54 @@ class ConfigRoom:
     def _rollback(self, number: int) -> Edit:
         return rollback_edit(self._disk, self.path, number, state_dir=self._state_dir)
 
+    # back to what was before
+
+    async def undo_edit(self) -> Edit | None:
+        """What `undo` would write into the file, to be looked at first; None when nothing: the
+        last change was made in memory only, or there was none.
+
+        Raises:
+            EditRefused, StoreError: the file cannot be read.
+        """
+        earlier = self._settings.earlier
+        if earlier is not None and earlier.file is None:
+            return None
+        before = earlier.file if earlier is not None else None
+        text = self._good_text if self._file_broken else before
+        return None if text is None else replace_text(await self.text(), text, "undo")
+
+    @property
+    def _file_broken(self) -> bool:
+        return self._seen[0] != self._good_text
+
+    async def undo(self, edit: Edit | None = None) -> int | None:
+        """Take the last change back, where the file was changed there too; a broken file gets its
+        last good text. None when there is nothing to take back.
+
+        Args:
+            edit: what `undo_edit` said, as the person saw it.
+
+        Raises:
+            ConfigError, EditRefused, StoreError: as `write`; then nothing changed.
+        """
+        async with self._turn:
+            old, mended = self.setup.config, self._file_broken
+            edit = edit or await self.undo_edit()
+            if edit is not None:
+                loaded = await in_thread(check_edit, edit, self.path, self._environ)
+                config = loaded.require()
+                await in_thread(self._write, edit, "undo")
+                self._seen = loaded.text, loaded.problems
+                if mended:
+                    await self._good(config, loaded)
+                    return self.setup.snapshot.revision
+                self._of_file, self._good_text = config, loaded.text
+            if not await in_thread(partial(self._settings.undo, of_file=edit is not None)):
+                return None
+            self._tell(old)
+            self._compare_later(old, self.setup.config)
+            return self.setup.snapshot.revision
+
     # what a change moved
 
     def _compare_later(self, old: Config, new: Config) -> None:
@@ -358,11 +397,5 @@ class ConfigRoom:
 
     def _compare(self, old: Config, new: Config) -> tuple[Preview, bool]:
         store = Store(self._disk, self._state_dir, self._clock)
-        found: list[Envelope] = []
-        deadline, partial = time.monotonic() + RECORDED_SECONDS, False
-        for envelope in recorded_envelopes(store):
-            if len(found) >= MAX_RECORDED or time.monotonic() > deadline:
-                partial = True
-                break
-            found.append(envelope)
+        found, partial = some_recorded(store, most=MAX_RECORDED, seconds=RECORDED_SECONDS)
         return preview(old, new, found), partial

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -27,13 +27,25 @@ from engine.routing.mentions import Mentions
 from engine.routing.router import Router
 from engine.turns.order import Setup
 
-__all__ = ["KEPT", "Settings", "first_snapshot"]
+__all__ = ["KEPT", "Earlier", "Settings", "first_snapshot"]
 
 KEPT = 20
 """Configs that can be gone back to (SPEC §12)."""
 
 Checks = Callable[[Config], tuple[Check, ...]]
 """What every request must pass under a config."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A config that was in force before another took its place.
+
+    `file` is the text that the file had then, when it was the file that changed; None when the
+    other one was put in force in memory only.
+    """
+
+    snapshot: Snapshot
+    file: str | None = None
 
 
 def first_snapshot(
@@ -77,7 +89,7 @@ class Settings:
         self._clock = clock
         self._paced = paced
         self._checks = checks
-        self._earlier: deque[Snapshot] = deque(maxlen=KEPT)
+        self._earlier: deque[Earlier] = deque(maxlen=KEPT)
         self._standing: tuple[Problem, ...] = ()
         self.setup = self.make(snapshot)
 
@@ -121,26 +133,39 @@ class Settings:
         snapshot = replace(self.setup.snapshot, problems=problems)
         self.setup = replace(self.setup, snapshot=snapshot)
 
-    def take(self, setup: Setup, *, of_file: bool = False) -> bool:
+    @property
+    def earlier(self) -> Earlier | None:
+        """What `undo` goes back to."""
+        return self._earlier[-1] if self._earlier else None
+
+    def take(self, setup: Setup, *, of_file: bool = False, file_before: str | None = None) -> bool:
         """Put a prepared setup in force; False when it says nothing new.
 
         Args:
             of_file: it is what the file says now, so nothing is wrong with that any more.
+            file_before: what the file said before, if this can be undone there too.
         """
         if of_file:
             self._standing = ()
         now = self.setup.snapshot
         same = setup.config == now.config
         if not same:
-            self._earlier.append(now)
+            mild = tuple(each for each in now.problems if each.severity != "error")
+            self._earlier.append(Earlier(replace(now, problems=mild), file_before))
         self._put(self.setup if same else setup, setup.snapshot, now.revision + (not same))
         return not same
 
-    def undo(self) -> bool:
-        """Go back to the config before this one, as a new revision; False when there is none."""
+    def undo(self, *, of_file: bool = False) -> bool:
+        """Go back to the config before this one, as a new revision; False when there is none.
+
+        Args:
+            of_file: the file says what it said then, so nothing is wrong with that any more.
+        """
+        if of_file:
+            self._standing = ()
         if not self._earlier:
             return False
-        earlier = self._earlier.pop()
+        earlier = self._earlier.pop().snapshot
         self._put(self.make(earlier), earlier, self.setup.snapshot.revision + 1)
         return True
 

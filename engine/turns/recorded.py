@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from engine.errors import StoreError
@@ -9,7 +10,7 @@ from engine.routing.envelope import Envelope
 from engine.sessions.store import Store
 from engine.turns.origin import envelope_of
 
-__all__ = ["recorded_envelopes"]
+__all__ = ["recorded_envelopes", "some_recorded"]
 
 
 def recorded_envelopes(store: Store) -> Iterator[Envelope]:
@@ -36,3 +37,18 @@ def recorded_envelopes(store: Store) -> Iterator[Envelope]:
                         yield envelope
         finally:
             transcript.close()
+
+
+def some_recorded(store: Store, *, most: int, seconds: float) -> tuple[list[Envelope], bool]:
+    """Recorded envelopes, as many as can be had; (they, whether there are more).
+
+    Raises:
+        StoreError: as `recorded_envelopes`.
+    """
+    found: list[Envelope] = []
+    deadline = time.monotonic() + seconds
+    for envelope in recorded_envelopes(store):
+        if len(found) >= most or time.monotonic() > deadline:
+            return found, True
+        found.append(envelope)
+    return found, False

@@ -8,7 +8,7 @@ from engine import Disk
 from engine.config.edit import set_value
 from engine.config.revisions import write_config
 from engine.errors import ConfigError, EditRefused
-from engine.events import ConfigChanged
+from engine.events import ConfigBroken, ConfigChanged
 from tests.engine.conftest import Open, answer, dm
 from tests.engine.reload_support import Watching, path_of, put, text, watch_engine
 
@@ -95,3 +95,62 @@ async def test_what_another_process_wrote_is_live_and_kept_once(watching: Watchi
         scopes = ("per-channel-peer", "per-peer", "main")
         assert [one.text for one in found] == [text(scope) for scope in scopes]
         assert "edited by hand" not in [one.reason for one in found]
+
+
+async def test_undo_takes_a_write_back_in_the_file_and_in_force(watching: Watching) -> None:
+    async with watching(text("main", "  // a remark\n")) as ear:
+        room, before = ear.engine.settings, path_of(ear).read_bytes()
+        for scope in ("per-peer", "per-channel-peer"):
+            await room.write(set_value(await room.text(), ("session", "dmScope"), scope))
+        shown = await room.undo_edit()
+        assert shown is not None and '+  session: { dmScope: "per-peer" }' in shown.diff
+        assert await room.undo(shown) == 4
+        assert ear.engine.config.session.dm_scope == "per-peer"
+        assert '"per-peer"' in path_of(ear).read_text() and not room.unsaved
+        assert await room.undo() == 5
+        assert path_of(ear).read_bytes() == before and not room.unsaved
+        assert ear.engine.config.session.dm_scope == "main"
+        assert await room.undo() is None and await room.undo_edit() is None
+        await ear.quiet()
+        assert [each.revision for each in ear.of(ConfigChanged)] == [2, 3, 4, 5]
+        assert len(await room.revisions()) == 5
+
+
+async def test_undo_goes_back_step_by_step_through_memory_and_file(watching: Watching) -> None:
+    async with watching() as ear:
+        room, before = ear.engine.settings, path_of(ear).read_bytes()
+        await ear.engine.set_scope("per-peer")
+        await room.write(set_value(await room.text(), ("ui", "glyphs"), "ascii"))
+        assert ear.engine.config.session.dm_scope == "main"
+        await room.undo()
+        assert path_of(ear).read_bytes() == before
+        assert ear.engine.config.session.dm_scope == "per-peer" and room.unsaved
+        assert await room.undo_edit() is None
+        await room.undo()
+        assert ear.engine.config.session.dm_scope == "main" and not room.unsaved
+
+
+async def test_undo_gives_a_broken_file_its_last_good_text(watching: Watching) -> None:
+    async with watching() as ear:
+        put(path_of(ear), text("per-peer"))
+        await ear.scope("per-peer")
+        put(path_of(ear), text("everybody"))
+        await ear.until(lambda: ear.of(ConfigBroken))
+        assert await ear.engine.settings.undo() == 2
+        assert path_of(ear).read_text() == text("per-peer") and not ear.engine.problems
+        assert await ear.engine.settings.undo() == 3
+        assert path_of(ear).read_text() == text("main") and not ear.engine.problems
+        kept = [one.text for one in await ear.engine.settings.revisions()]
+        assert text("everybody") in kept
+
+
+async def test_undo_never_overwrites_an_edit_that_nobody_was_shown(watching: Watching) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        await room.write(set_value(await room.text(), ("session", "dmScope"), "per-peer"))
+        shown = await room.undo_edit()
+        put(path_of(ear), text("per-peer", "  // meanwhile\n"))
+        with pytest.raises(EditRefused, match="changed since"):
+            await room.undo(shown)
+        assert "meanwhile" in path_of(ear).read_text()
+        assert ear.engine.config.session.dm_scope == "per-peer"
