@@ -21,7 +21,7 @@ from tui.widgets.statusbar import BarState
 
 __all__ = [
     "bar_state",
-    "broken_line",
+    "broken_lines",
     "config_errors",
     "connect_hint",
     "inspector_state",
@@ -44,16 +44,28 @@ def connect_hint(model: str, config: str) -> tuple[str, ...]:
     )
 
 
-def broken_line(errors: Sequence[Problem], revision: int, glyphs: Glyphs) -> str:
-    """What is wrong with the config on disk; "" when nothing is."""
+def broken_lines(errors: Sequence[Problem], revision: int, glyphs: Glyphs) -> tuple[str, ...]:
+    """What is wrong with the config on disk, in several lengths, longest first; () when nothing
+    is. Where it is and what stays in force are in all of them."""
     if not errors:
-        return ""
+        return ()
     first = errors[0]
-    where = f"line {first.line}: " if first.line else ""
+    column = f", column {first.column}" if first.column else ""
+    where = f"line {first.line}{column}: " if first.line else ""
+    short = f"{first.line}:{first.column or 1}: " if first.line else ""
     path = f"{first.path}: " if first.path else ""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    said = safe_line(f"{where}{path}{first.message}", limit=300)
-    return f"{glyphs.broken} config {said}{more}; revision {revision} stays in force"
+    stays = f"{more}; revision {revision} stays in force"
+    said = safe_line(f"{path}{first.message}", limit=300)
+    return (
+        f"{glyphs.broken} config {where}{said}{stays}",
+        *(
+            f"{glyphs.broken} config {where}{safe_line(said, limit=limit)}{stays}"
+            for limit in (100, 70, 50)
+        ),
+        f"{glyphs.broken} config {short}{safe_line(said, limit=36)}; r{revision} stays",
+        f"{glyphs.broken} config {short}{safe_line(said, limit=18)}; r{revision} stays",
+    )
 
 
 def leak_lines(leaks: Sequence[LeakFound], glyphs: Glyphs) -> tuple[str, ...]:

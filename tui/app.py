@@ -17,6 +17,7 @@ from engine.errors import Problem
 from engine.events import ConfigChanged, Noticed, TurnedAway
 from tui import modes
 from tui.bridge import Batch
+from tui.confignews import ConfigNews, News
 from tui.home import Home
 from tui.screens.sessions import SessionsScreen
 from tui.theme import DARK, own_themes, read_themes
@@ -86,6 +87,7 @@ class BranchlineApp(Home):
         for theme in own_themes():
             self.register_theme(theme)
         self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
+        self._config_news = ConfigNews(self._say_news, self.set_timer)
 
     # start
 
@@ -145,15 +147,18 @@ class BranchlineApp(Home):
     # what the engine tells
 
     def _hear(self, batch: Batch) -> None:
+        self._config_news.hear(batch)
         for event in batch:
-            if isinstance(event, Noticed):
+            if isinstance(event, Noticed) and not self._config_news.silences(event):
                 self.tell((event.problem,))
             elif isinstance(event, TurnedAway):
                 self._look_at_door()
             elif isinstance(event, ConfigChanged):
                 self._apply_config()
                 self.tell(self._keymap_problems())
-                self.notify(f"Revision {event.revision} is in force", title="Config", markup=False)
+
+    def _say_news(self, news: News) -> None:
+        self.notify(news.text, title=news.title, severity=news.severity, markup=False, timeout=8)
 
     async def to_chat(self, ref: str, text: str | None = None) -> None:
         if self.current_mode != self.DEFAULT_MODE:

@@ -353,8 +353,7 @@ class ConfigRoom:
         """Take the last change back, where the file was changed there too; a broken file gets its
         last good text. None when there is nothing to take back.
 
-        Args:
-            edit: what `undo_edit` said, as the person saw it.
+        `edit` is what `undo_edit` said, as the person saw it.
 
         Raises:
             ConfigError, EditRefused, StoreError: as `write`; then nothing changed.
@@ -375,7 +374,7 @@ class ConfigRoom:
                 return None
             self._tell(old)
             self._compare_later(old, self.setup.config)
-            return self.setup.snapshot.revision
+        return self.setup.snapshot.revision
 
     # what a change moved
 

@@ -198,27 +198,102 @@ async def test_a_full_house_is_counted_in_row_0_and_among_the_problems(state: Pa
 
 
 async def choose(pilot: Pilot[None], scope: str) -> None:
+    await until(pilot, lambda: isinstance(pilot.app.screen, ScopeDialog), "the dialog")
     choices = pilot.app.screen.query_one(Choices)
     while choices.option.key != scope:
         await pilot.press("down")
 
 
-async def test_a_scope_is_shown_with_its_effect_then_applied_then_undone(state: Path) -> None:
+@pytest.mark.parametrize("size", [(120, 40), SMALL, (50, 15)])
+async def test_a_scope_is_shown_with_its_effect_then_written_then_undone(
+    state: Path, size: tuple[int, int]
+) -> None:
     await seed(state, {"alice": ["my password is secret"], "bob": ["hello"]})
-    async with running(state) as (app, pilot):
+    file = state / "branchline.json5"
+    before = file.read_bytes()
+    async with running(state, size) as (app, pilot):
         change_scope(app)
         await shows(pilot, "Change dmScope", "This is in force now")
         await choose(pilot, "main")
-        await shows(pilot, "▲ WORDS BECOME VISIBLE 2", "MERGES 1", f"into {MAIN}", f"from {ALICE}")
-        await shows(pilot, "telegram:bob would see 1 message of telegram:alice")
+        await shows(pilot, "▲ WORDS BECOME VISIBLE 2")
+        if size == (120, 40):
+            await shows(pilot, "MERGES 1", f"into {MAIN}", f"from {ALICE}")
+            await shows(pilot, "telegram:bob would see 1 message of telegram:alice")
         assert app.engine.config.session.dm_scope == "per-channel-peer"
         await pilot.press("enter")
-        await shows(pilot, "dmScope main", "live r2")
-        assert app.engine.config.session.dm_scope == "main"
+        await shows(pilot, "(•) write", "( ) in memory")
+        await shows(pilot, '- dmScope: "per-channel-peer",', '+ dmScope: "main",')
+        assert (size != (120, 40)) or "▲ WORDS BECOME VISIBLE 2" in text(app)
+        assert file.read_bytes() == before
+        await pilot.press("enter")
+        await until(pilot, lambda: app.engine.config.session.dm_scope == "main", "in force")
+        wanted = before.replace(b'dmScope: "per-channel-peer"', b'dmScope: "main"')
+        assert file.read_bytes() == wanted and wanted.count(b"//") == before.count(b"//") > 20
+        await shows(pilot, "live r2")
         undo_config(app)
-        await shows(pilot, "dmScope per-channel-peer", "live r3")
+        await shows(pilot, "Undo config change", '+ dmScope: "per-channel-peer",')
+        assert file.read_bytes() == wanted
+        await pilot.press("enter")
+        await shows(pilot, "live r3")
+        assert app.engine.config.session.dm_scope == "per-channel-peer"
+        assert file.read_bytes() == before and not app.engine.settings.unsaved
         undo_config(app)
         await shows(pilot, "no earlier config to go back to")
+
+
+async def test_what_one_person_heard_of_another_is_gone_once_they_are_kept_apart(
+    state: Path,
+) -> None:
+    text_before = (
+        "{\n  // one memory for all, for now\n"
+        "  session: { dmScope: 'main', /* see above */ },  // end\n}\n"
+    )
+    file = state / "branchline.json5"
+    file.write_text(text_before)
+    async with running(state) as (app, pilot):
+        await hear(app.engine, dm("alice", "my password is secret"))
+        assert "secret" in await hear(app.engine, dm("bob", "what was the last message?"))
+        change_scope(app)
+        await choose(pilot, "per-channel-peer")
+        await shows(pilot, "SPLITS 1")
+        await pilot.press("enter")
+        await shows(pilot, "(•) write")
+        await pilot.press("enter")
+        await shows(pilot, "Revision 2 is in force: session.dmScope", "dmScope per-channel-peer")
+        assert file.read_text() == text_before.replace("'main'", "'per-channel-peer'")
+        assert "secret" not in await hear(app.engine, dm("bob", "what was the last message?"))
+
+
+async def test_a_scope_in_memory_leaves_the_file_alone_and_is_undone_at_once(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        before = (state / "branchline.json5").read_bytes()
+        change_scope(app)
+        await choose(pilot, "per-peer")
+        await shows(pilot, "nobody's words become visible")
+        await pilot.press("enter")
+        await shows(pilot, "(•) write")
+        await pilot.press("down", "enter")
+        await shows(pilot, "dmScope per-peer", "in memory only")
+        assert (state / "branchline.json5").read_bytes() == before
+        assert app.engine.settings.unsaved
+        undo_config(app)
+        await shows(pilot, "dmScope per-channel-peer", "live r3")
+        assert not app.engine.settings.unsaved
+
+
+async def test_while_the_file_is_broken_a_scope_can_be_put_in_force_in_memory(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        (state / "branchline.json5").write_text("{ session: ")
+        await shows(pilot, "✖ config")
+        change_scope(app)
+        await choose(pilot, "main")
+        await shows(pilot, "nobody's words become visible")
+        await pilot.press("enter")
+        await shows(pilot, "(•) in memory", "the file cannot be edited now")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.engine.config.session.dm_scope == "main", "in force")
+        assert (state / "branchline.json5").read_text() == "{ session: "
+        await shows(pilot, "✖ config")
 
 
 async def test_a_scope_that_separates_shows_the_split_and_no_exposure(state: Path) -> None:

@@ -18,7 +18,7 @@ from engine.routing.envelope import Envelope, Peer
 from engine.routing.router import Router
 from tests.tui.made import info
 from tests.tui.shown import lines
-from tui.advice import broken_line, connect_hint, short_path
+from tui.advice import broken_lines, connect_hint, short_path
 from tui.cells import age, count, fit, percent, spread
 from tui.glyphs import ASCII, UNICODE
 from tui.memory import AppMemory, load_memory, save_memory
@@ -144,10 +144,10 @@ def test_the_hint_is_given_only_without_a_model_and_in_one_line() -> None:
 
 def test_a_broken_config_is_told_with_its_line() -> None:
     problem = Problem("expected ','", line=88, path="session")
-    assert broken_line([problem, problem], 13, UNICODE) == (
+    assert broken_lines([problem, problem], 13, UNICODE)[0] == (
         "✖ config line 88: session: expected ',' (and 1 more); revision 13 stays in force"
     )
-    assert broken_line([], 13, UNICODE) == ""
+    assert broken_lines([], 13, UNICODE) == ()
 
 
 def test_paths_under_home_are_short(monkeypatch: pytest.MonkeyPatch) -> None:

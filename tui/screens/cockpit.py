@@ -144,8 +144,8 @@ class CockpitScreen(Screen[None]):
         glyphs = self.home.glyphs
         self.set_class(self.engine.config.ui.glyphs == "ascii", "-ascii")
         errors = advice.config_errors(self.engine)
-        told = advice.broken_line(errors, self.engine.revision, glyphs)
-        self.query_one("#broken", Banner).variants = (told,) if told else ()
+        told = advice.broken_lines(errors, self.engine.revision, glyphs)
+        self.query_one("#broken", Banner).variants = told
         leaks = advice.leak_lines(tuple(self.tracker.leaks.values()), glyphs)
         self.query_one("#leak", Banner).variants = leaks
 

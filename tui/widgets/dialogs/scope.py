@@ -41,12 +41,12 @@ class ScopeDialog(ModalScreen[DmScope | None]):
 
     Which direct messages share a session. Each scope is tried on the messages recorded so far:
     what merges, what splits, what goes on elsewhere, and **whose words would become visible to
-    whom**. **Enter** puts it in force, **Esc** leaves all as it is. Old sessions stay reachable,
-    and *Undo config change* among the commands takes it back.
+    whom**. **Enter** goes on to the change in the file, **Esc** leaves all as it is. Old sessions
+    stay reachable, and *Undo config change* among the commands takes it back.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "Apply", id="dialog.accept", priority=True),
+        Binding("enter", "accept", "Go on", id="dialog.accept", priority=True),
         Binding("escape", "cancel", "Cancel", id="dialog.cancel"),
     ]
 
@@ -69,7 +69,7 @@ class ScopeDialog(ModalScreen[DmScope | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Content("Change dmScope")
-            box.border_subtitle = Content("↑ ↓ choose · Enter apply · Esc cancel")
+            box.border_subtitle = Content("↑ ↓ choose · Enter go on · Esc cancel")
             yield Choices([Option(name, name, does) for name, does in SCOPES])
             with VerticalScroll():
                 yield Static(markup=False)
