@@ -19,25 +19,26 @@ def main() -> int:
 
         sys.stdout.write(f"branchline {__version__}\n")
         return 0
-    plain = not sys.argv[1:] and "_BRANCHLINE_COMPLETE" not in os.environ
+    plain = sys.argv[1:] in ([], ["--demo"]) and "_BRANCHLINE_COMPLETE" not in os.environ
     if plain and sys.stdin.isatty() and sys.stdout.isatty():
-        return _app()
+        return _app(demo=bool(sys.argv[1:]))
     from tui.cli.root import run
 
     return run(sys.argv[1:])
 
 
-def _app() -> int:
-    """The app as `branchline` alone starts it, without what only a command line needs."""
+def _app(*, demo: bool) -> int:
+    """The app as `branchline` alone or with `--demo` starts it, without what only a command line
+    needs."""
     from engine.config.paths import state_dir
     from engine.errors import BranchlineError
-    from tui.launch import run_app
+    from tui.launch import run_app, run_demo
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return run_app(state_dir(None, os.environ), None)
+        return run_demo(None) if demo else run_app(state_dir(None, os.environ), None)
     except KeyboardInterrupt:
         return 130
     except (BranchlineError, OSError) as error:

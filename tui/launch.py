@@ -5,9 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["FRAMES", "run_app"]
+if TYPE_CHECKING:
+    from tui.app import BranchlineApp
+
+__all__ = ["FRAMES", "run_app", "run_demo"]
 
 FRAMES = 120
 """Frames a second at most, twice Textual's own. A key is drawn at the next tick of that clock, so
@@ -27,17 +33,34 @@ def run_app(state_dir: Path, config_path: Path | None) -> int:
     Raises:
         BranchlineError: the state dir or the config cannot be opened.
     """
+    return _in_loop(lambda: _run(state_dir, config_path))
+
+
+def run_demo(state_dir: Path | None) -> int:
+    """Make the demo's state, and run the app on it until it is left.
+
+    Args:
+        state_dir: where it is made, and stays; one that is there is opened as it is. None: a
+            folder of its own, which is removed at the end.
+
+    Raises:
+        BranchlineError: it cannot be made, or the folder holds something else.
+    """
+    return _in_loop(lambda: _demo(state_dir))
+
+
+def _in_loop(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     os.environ.setdefault("TEXTUAL_FPS", str(FRAMES))
     gc.disable()
     try:
         import asyncio
 
-        return asyncio.run(_run(state_dir, config_path))
+        return asyncio.run(work())
     finally:
         gc.enable()
 
 
-async def _run(state_dir: Path, config_path: Path | None) -> int:
+async def _run(state_dir: Path, config_path: Path | None, last_words: str = "") -> int:
     import contextlib
 
     from engine.engine import Engine
@@ -46,9 +69,59 @@ async def _run(state_dir: Path, config_path: Path | None) -> int:
 
     async with Engine.open(state_dir, config_path=config_path, environ=os.environ) as engine:
         app = BranchlineApp(engine)
-        await app.run_async()
+        with _leaving_in_order(app):
+            await app.run_async()
         with contextlib.suppress(OSError):
             save_memory(engine.state_dir, app.memory)
-        if app.farewell and not app.return_code:
-            sys.stdout.write(f"{app.farewell}\n")
+        if not app.return_code and (told := last_words or app.farewell):
+            sys.stdout.write(f"{told}\n")
         return app.return_code or 0
+
+
+@contextmanager
+def _leaving_in_order(app: BranchlineApp) -> Iterator[None]:
+    """Asked by the system to end, or left alone by its terminal, the app ends as with ^Q."""
+    import asyncio
+    import signal
+
+    loop = asyncio.get_running_loop()
+    asked = (signal.SIGTERM, signal.SIGHUP)
+    for number in asked:
+        loop.add_signal_handler(number, app.call_later, app.action_quit)
+    try:
+        yield
+    finally:
+        for number in asked:
+            loop.remove_signal_handler(number)
+
+
+async def _demo(state_dir: Path | None) -> int:
+    import tempfile
+
+    if state_dir is not None:
+        await _make_demo(state_dir)
+        told = f"The demo is kept: `branchline --state-dir {state_dir}` goes on there."
+        return await _run(state_dir, None, told)
+    with tempfile.TemporaryDirectory(prefix="branchline-demo-") as folder:
+        place = Path(folder) / "state"
+        await _make_demo(place)
+        told = "The demo's files are removed. `branchline` alone starts with your own."
+        return await _run(place, None, told)
+
+
+async def _make_demo(state_dir: Path) -> None:
+    """Make the state; while it waits for the disk, what the screens need is read."""
+    import asyncio
+
+    from tui.demo.make import open_state
+
+    await asyncio.gather(open_state(state_dir), asyncio.to_thread(_read_textual))
+
+
+def _read_textual() -> None:
+    """Nothing of ours: two threads that import the same modules of a circle might wait for each
+    other, and the engine uses nothing of Textual."""
+    from textual.app import App
+    from textual.widgets import Input, Markdown, TextArea
+
+    _ = App, Input, Markdown, TextArea

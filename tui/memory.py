@@ -18,12 +18,15 @@ MAX_BYTES = 8 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class AppMemory:
     """The session that was open last; whether the advice on models was put away; the theme
-    chosen in the app (the config's wins); what was written and not sent, by session."""
+    chosen in the app (the config's wins); what was written and not sent, by session; which steps
+    of the tour are done (None: there is no tour here), and whether it is put away."""
 
     last_session: str | None = None
     hint_dismissed: bool = False
     theme: str | None = None
     drafts: dict[str, str] = field(default_factory=dict)
+    tour: tuple[str, ...] | None = None
+    tour_hidden: bool = False
 
 
 def load_memory(state_dir: Path) -> AppMemory:
@@ -36,11 +39,14 @@ def load_memory(state_dir: Path) -> AppMemory:
     if not isinstance(data, dict):
         return AppMemory()
     last, theme, drafts = data.get("last_session"), data.get("theme"), data.get("drafts")
+    tour = data.get("tour")
     return AppMemory(
         last_session=last if isinstance(last, str) else None,
         hint_dismissed=data.get("hint_dismissed") is True,
         theme=theme if isinstance(theme, str) else None,
         drafts=_texts(drafts) if isinstance(drafts, dict) else {},
+        tour=tuple(one for one in tour if isinstance(one, str)) if isinstance(tour, list) else None,
+        tour_hidden=data.get("tour_hidden") is True,
     )
 
 

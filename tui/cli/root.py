@@ -39,22 +39,32 @@ PROBLEM, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @place_options
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Look around in a sample state with a tour. It is removed at the end; with --state-dir "
+    "it is made there and stays.",
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context) -> int | None:
+def cli(ctx: click.Context, demo: bool) -> int | None:
     """Branchline: routed sessions, branching transcripts, visible context.
 
     Without a command, the app.
     """
+    place = here()
+    if demo and (ctx.invoked_subcommand is not None or place.config_option):
+        raise click.UsageError("--demo goes with no command and no --config: it has its own")
     if ctx.invoked_subcommand is not None:
         return None
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(
             "the app needs a terminal; from a script, use `branchline send` or another command"
         )
-    from tui.launch import run_app
+    from tui.launch import run_app, run_demo
 
-    place = here()
+    if demo:
+        return run_demo(place.state_dir if place.state_option else None)
     return run_app(place.state_dir, place.config_for_engine())
 
 

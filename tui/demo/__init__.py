@@ -1,0 +1,1 @@
+"""The demo: a sample state to look around in, and what was said in it."""
