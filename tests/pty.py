@@ -95,6 +95,10 @@ class Terminal:
         return int(self._child.exitstatus if self._child.exitstatus is not None else -1)
 
     @property
+    def pid(self) -> int:
+        return int(self._child.pid)
+
+    @property
     def alive(self) -> bool:
         return bool(self._child.isalive())
 

@@ -240,8 +240,8 @@ STORY: tuple[Step, ...] = (
         (_DAYS + 300, "cat", "Carol feeds the cat; she has the key."),
         (_DAYS + 299, "recall", "Which booking was the table?"),
     ),
-    # last night somebody found it handy to have everybody in one place
-    Said(_DAYS, "you", "Good morning! The quarterly report is due on the 30th.", "", None),
+    # last night somebody found it handy to have everybody in one place; from then on what Alice
+    # says lies where Bob's words would land, too
     Configure(14 * _HOURS, ("session", "dmScope"), "main", "everybody in one place, that is handy"),
     Said(
         12 * _HOURS,

@@ -170,3 +170,12 @@ def test_tables_fit_the_terminal_and_obey_no_color(tmp_path: Path, talk: Path) -
     assert len(lines) == 2
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("KEY")
+
+
+@pytest.mark.parametrize("args", [["--demo", "sessions"], ["--demo", "--config", "x"]], ids=str)
+def test_the_demo_has_its_own_config_and_goes_with_no_command(
+    branchline: Run, args: list[str]
+) -> None:
+    ran = branchline(*args)
+    assert ran.code == 2
+    assert "--demo goes with no command and no --config" in ran.err
