@@ -126,6 +126,7 @@ class RowList(ScrollView, can_focus=True):
         self._tops: Sequence[int] = range(1)
         self._look = RowView()
         self._strips: dict[tuple[int, int, str], list[Strip]] = {}
+        self._styles: dict[tuple[str, str], Style] = {}
         self.marked: Hashable | None = None
         self.empty = empty
         self.sign = sign
@@ -216,9 +217,9 @@ class RowList(ScrollView, can_focus=True):
         return strips[line - self._tops[row]]
 
     def _blank(self, y: int, width: int) -> Strip:
-        style = self.rich_style
+        style = self._styled("", "")
         if not len(self._rows) and y == 0:
-            told = Segment(f" {self.empty}", style + self._tone("dim"))
+            told = Segment(f" {self.empty}", self._styled("", "dim"))
             return Strip([told]).adjust_cell_length(width, style)
         return Strip.blank(width, style)
 
@@ -232,26 +233,31 @@ class RowList(ScrollView, can_focus=True):
         return cached
 
     def _paint_row(self, row: int, width: int, flag: str) -> list[Strip]:
-        base = self.rich_style
-        if flag:
-            base += self.get_component_rich_style(f"rowlist--{flag}")
         edge_sign = self.sign if flag == "cursor" else " "
-        edge = Segment(edge_sign, base + self._tone("gutter"))
+        edge = Segment(edge_sign, self._styled(flag, "gutter"))
         lines = self._rows.lines(row, max(0, width - cell_len(edge_sign)))
         height = self._tops[row + 1] - self._tops[row]
         shown = [*lines, *[()] * (height - len(lines))][:height]
-        strips = [self._paint_line(edge, line, width, base) for line in shown]
+        strips = [self._paint_line(edge, line, width, flag) for line in shown]
         if strips and self.marked is not None and self._rows.key(row) == self.marked:
             strips[0] = strips[0].apply_style(Style(bold=True))
         return strips
 
-    def _paint_line(self, edge: Segment, line: Line, width: int, base: Style) -> Strip:
+    def _paint_line(self, edge: Segment, line: Line, width: int, flag: str) -> Strip:
         segments = [edge]
-        segments.extend(Segment(text, self._style(name, base)) for text, name in line if text)
-        return Strip(segments).adjust_cell_length(width, base)
+        segments.extend(Segment(text, self._styled(flag, name)) for text, name in line if text)
+        return Strip(segments).adjust_cell_length(width, self._styled(flag, ""))
 
-    def _style(self, name: str, base: Style) -> Style:
-        return base + self._tone(name) if name else base
+    def _styled(self, flag: str, name: str) -> Style:
+        """How letters of a tone look in a row with the cursor, under the mouse, or plain; worked
+        out once for the styles in force."""
+        found = self._styles.get((flag, name))
+        if found is None:
+            found = self.rich_style
+            if flag:
+                found += self.get_component_rich_style(f"rowlist--{flag}")
+            found = self._styles[flag, name] = found + self._tone(name) if name else found
+        return found
 
     def _tone(self, name: str) -> Style:
         """Letters of a component style, blended with the list's background; no background."""
@@ -261,6 +267,7 @@ class RowList(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         self._strips.clear()
+        self._styles.clear()
         super().notify_style_update()
 
     # size and place
