@@ -15,8 +15,9 @@ import os
 import re
 import stat
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.errors import StoreError
 
@@ -44,8 +45,7 @@ NOT_SYNCED = "not synced"
 NOT_ROLLED_BACK = "not rolled back"
 
 
-@dataclass(frozen=True, slots=True)
-class FileInfo:
+class FileInfo(Struct, frozen=True):
     """A directory's entry: a regular file's name, size in bytes and change time in ns."""
 
     name: str

@@ -23,8 +23,9 @@ Messages are for people: they say what is wrong, `place` says where, `remedy` wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 __all__ = [
     "BranchlineError",
@@ -60,8 +61,7 @@ ModelErrorKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong, with where and what to do; shown as a notice, never only logged.
 
     `line` and `column` are 1-based; `path` is dotted (`agents.list[0].id`).

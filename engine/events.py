@@ -5,8 +5,9 @@ Every event names its session by key. Text inside is untrusted and unchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from engine.errors import BranchlineError, Problem
@@ -39,8 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryAppended:
+class EntryAppended(Struct, frozen=True):
     """An entry is on disk. `foreign`: another process wrote it."""
 
     session_key: str
@@ -48,8 +48,7 @@ class EntryAppended:
     foreign: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TurnQueued:
+class TurnQueued(Struct, frozen=True):
     """A message waits for its turn; `ahead` turns come first in this session."""
 
     session_key: str
@@ -57,8 +56,7 @@ class TurnQueued:
     ahead: int
 
 
-@dataclass(frozen=True, slots=True)
-class TurnWaiting:
+class TurnWaiting(Struct, frozen=True):
     """The session is held by another process; the turn goes on when that one lets go."""
 
     session_key: str
@@ -66,8 +64,7 @@ class TurnWaiting:
     holder_pid: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnStarted:
+class TurnStarted(Struct, frozen=True):
     """The user's entry is on disk and the model is being asked."""
 
     session_key: str
@@ -76,8 +73,7 @@ class TurnStarted:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyDelta:
+class ReplyDelta(Struct, frozen=True):
     """More of the reply. `thinking` is reasoning text, never part of the reply."""
 
     session_key: str
@@ -86,8 +82,7 @@ class ReplyDelta:
     thinking: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRetrying:
+class TurnRetrying(Struct, frozen=True):
     """The call failed before anything was shown and is tried again in `seconds`."""
 
     session_key: str
@@ -96,8 +91,7 @@ class TurnRetrying:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class TurnSwitched:
+class TurnSwitched(Struct, frozen=True):
     """`from_model` could not answer (`reason`); another model of the chain does."""
 
     session_key: str
@@ -107,8 +101,7 @@ class TurnSwitched:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TurnEnded:
+class TurnEnded(Struct, frozen=True):
     """The turn is over and its outcome on disk (`reply_entry_id` None: nothing to keep)."""
 
     session_key: str
@@ -120,8 +113,7 @@ class TurnEnded:
     error: BranchlineError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnedAway:
+class TurnedAway(Struct, frozen=True):
     """The gate refused a message, or asked its sender for pairing; nothing of it was stored.
     `admission` says why, and what the sender is told."""
 
@@ -131,15 +123,13 @@ class TurnedAway:
     admission: Admission
 
 
-@dataclass(frozen=True, slots=True)
-class SessionChanged:
+class SessionChanged(Struct, frozen=True):
     """A session was made, renamed, reset, or its state, model or leaf moved; look again."""
 
     session_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompactionStarted:
+class CompactionStarted(Struct, frozen=True):
     """A summary is being written. `trigger`: threshold, overflow or command; `tokens`: what the
     next request would weigh; `messages`: how many are folded."""
 
@@ -149,8 +139,7 @@ class CompactionStarted:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
-class CompactionProgress:
+class CompactionProgress(Struct, frozen=True):
     """Step `done` of `total` is being written; `text` is the summary so far."""
 
     session_key: str
@@ -159,8 +148,7 @@ class CompactionProgress:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CompactionEnded:
+class CompactionEnded(Struct, frozen=True):
     """How it ended: `outcome` is done, failed, cancelled, or preview (nothing is written yet).
     Tokens before and after are of the next request; `entry_id` is what was stored of it."""
 
@@ -174,8 +162,7 @@ class CompactionEnded:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigChanged:
+class ConfigChanged(Struct, frozen=True):
     """Another config revision is in force. `changes`: dotted paths of what differs from the one
     before, where that is known; none where a broken file was mended and says what it said."""
 
@@ -183,8 +170,7 @@ class ConfigChanged:
     changes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigBroken:
+class ConfigBroken(Struct, frozen=True):
     """The config file cannot be used as it is now; `revision` stays in force. `problems` say why,
     with line and column, and stay among the engine's until the file is mended."""
 
@@ -192,8 +178,7 @@ class ConfigBroken:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigMoved:
+class ConfigMoved(Struct, frozen=True):
     """What the change of the file to `revision` did to the conversations that are there, told
     some time after ConfigChanged. `partial`: not all recorded messages were looked at."""
 
@@ -202,16 +187,14 @@ class ConfigMoved:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Noticed:
+class Noticed(Struct, frozen=True):
     """Something a person should know: a torn tail cut, unreadable lines, a risky setting."""
 
     problem: Problem
     session_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LeakFound:
+class LeakFound(Struct, frozen=True):
     """A request held words of `author` and was to be answered to `reader` (principals).
 
     `blocked`: no rule shares them and nothing was sent; else the operator's own setting does

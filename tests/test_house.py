@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 ENGINE = sorted((ROOT / "engine").rglob("*.py"))
 
 # Which rooms of the engine a room may import besides its own and the doors.
-DOORS = {"errors", "clock", "disk", "text", "_version"}
+DOORS = {"errors", "clock", "disk", "text", "values", "_version"}
 TOLD = {"events"}  # what is told; whoever carries something out may tell of it
 ARROWS = {
     "config": set(),
@@ -98,3 +99,11 @@ def test_public_surface_is_the_sorted_all() -> None:
         and not (ROOT / "engine" / f"{name}.py").exists()
     }
     assert public == {name for name in engine.__all__ if not name.startswith("_")}
+
+
+def test_values_are_changed_in_one_way() -> None:
+    for path in [*ENGINE, *(ROOT / "tui").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        if path.name != "values.py":
+            text = path.read_text("utf-8")
+            assert not re.search(r"^\s*from dataclasses import .*\breplace\b", text, re.M), path
+            assert "dataclasses.replace(" not in text or path == Path(__file__), path

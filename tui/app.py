@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -15,6 +14,7 @@ from textual.screen import Screen
 from engine.engine import Engine
 from engine.errors import Problem
 from engine.events import ConfigChanged, Noticed, TurnedAway
+from engine.values import replace
 from tui import modes
 from tui.bridge import Batch
 from tui.confignews import ConfigNews, News

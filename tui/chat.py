@@ -7,7 +7,6 @@ when the transcript took another turn (a leaf moved, a reset) and must be shown 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from textual.content import Content
 
@@ -28,6 +27,7 @@ from engine.rights.sharing import Sharing
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.sessions.entries import LEAF, Entry, is_bookkeeping
 from engine.text import safe_line
+from engine.values import replace
 from tui.naming import chat_name, is_stored, title_of
 from tui.tracker import Tracker
 from tui.widgets.conversation import Conversation

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.agents.turn import Kitchen, in_thread
 from engine.errors import SessionBusy
@@ -26,8 +27,7 @@ _REASONS: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     """A conversation of a key that is over. Times in ms since 1970. Texts are untrusted.
 
     Attributes:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ref
+
+from msgspec import Struct
 
 from engine.config.schema import Config
 from engine.errors import LeakRefused, Problem
@@ -25,6 +26,7 @@ from engine.sessions.nodes import Node
 from engine.sessions.tree import Tree
 from engine.text import safe_line
 from engine.turns.pool import SessionPool
+from engine.values import replace
 
 __all__ = ["LeakMonitor", "SessionFacts", "Sighting", "look_in"]
 
@@ -44,16 +46,14 @@ NEARBY = 64
 """Entries looked at to find the message that an entry without an author belongs to."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(Struct, frozen=True):
     """What the monitor looks at of a session: its tree and what its file says of its origin."""
 
     tree: Tree
     origin: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """Words of one person in requests that were answered to another.
 
     Attributes:
@@ -88,8 +88,7 @@ def look_in(pool: SessionPool) -> Callable[[str], SessionFacts | None]:
     return look
 
 
-@dataclass(frozen=True, slots=True)
-class Nobody:
+class Nobody(Struct, frozen=True):
     """Words whose author no entry tells; they are judged by the session they were said in."""
 
     session_key: str

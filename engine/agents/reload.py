@@ -8,10 +8,11 @@ being written (`unsaved` says so). A turn keeps the setup that it started with (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from engine.agents.settings import Settings
 from engine.clock import Clock
@@ -53,8 +54,7 @@ MAX_RECORDED = 5000
 RECORDED_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What an edit would do, before it is made.
 
     Attributes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from engine.clock import Clock
 from engine.config.first_run import write_first_config
@@ -26,6 +26,7 @@ from engine.rights.permissions import PermissionTable
 from engine.routing.mentions import Mentions
 from engine.routing.router import Router
 from engine.turns.order import Setup
+from engine.values import replace
 
 __all__ = ["KEPT", "Earlier", "Settings", "first_snapshot"]
 
@@ -36,8 +37,7 @@ Checks = Callable[[Config], tuple[Check, ...]]
 """What every request must pass under a config."""
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """A config that was in force before another took its place.
 
     `file` is the text that the file had then, when it was the file that changed; None when the

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec import field as msgfield
 
 from engine.context.window import Window
 from engine.errors import Problem
@@ -30,8 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
+class SessionInfo(Struct, frozen=True):
     """A line of the session list. Times in ms since 1970. Texts are untrusted.
 
     Attributes:
@@ -59,8 +60,7 @@ class SessionInfo:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ModelInForce:
+class ModelInForce(Struct, frozen=True):
     """The model a session answers with. `source`: turn, session or config; `detail`: the config
     path or variable behind it."""
 
@@ -70,8 +70,7 @@ class ModelInForce:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """What a tree holds: message entries, tips of branches, compactions."""
 
     messages: int
@@ -79,8 +78,7 @@ class Counts:
     compactions: int
 
 
-@dataclass(frozen=True, slots=True)
-class LiveReply:
+class LiveReply(Struct, frozen=True):
     """A reply that is being written: its turn, its model, its words so far."""
 
     turn_id: str
@@ -88,8 +86,7 @@ class LiveReply:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionView:
+class SessionView(Struct, frozen=True):
     """Everything the inspector shows of one session.
 
     Attributes:
@@ -119,8 +116,7 @@ class SessionView:
         return self.counts.compactions
 
 
-@dataclass(frozen=True, slots=True)
-class Xray:
+class Xray(Struct, frozen=True):
     """What the next request from an entry would hold.
 
     Attributes:
@@ -137,15 +133,14 @@ class Xray:
     problems: Sequence[Problem] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
+class HistoryPage(Struct, frozen=True):
     """Entries of the path from the root to the leaf, oldest first. `before`: ask with it for the
     page of older ones; None when these are the oldest. `branches`: how many branches begin beside
     an entry, itself counted, where there are several."""
 
     entries: tuple[Entry, ...]
     before: str | None
-    branches: Mapping[str, int] = field(default_factory=dict)
+    branches: Mapping[str, int] = msgfield(default_factory=dict)
 
 
 def info_of(record: SessionRecord, inside: int, label: str | None = None) -> SessionInfo:

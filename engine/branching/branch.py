@@ -9,7 +9,8 @@ for its turn; labels and marks do not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from engine.branching.fork import (
     Forked,
@@ -38,6 +39,7 @@ from engine.turns.intake import check_text, make_order
 from engine.turns.order import Order, Place, Receipt, Setup
 from engine.turns.origin import envelope_of
 from engine.turns.request import Kitchen, in_thread, prepare
+from engine.values import replace
 
 __all__ = ["DEFAULT_SUMMARY", "Moved", "TreeRoom"]
 
@@ -47,8 +49,7 @@ DEFAULT_SUMMARY = "default"
 Make = Callable[[Tree], Plan]
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """What a change of the tree did.
 
     Attributes:

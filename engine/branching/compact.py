@@ -6,7 +6,7 @@ What is folded is decided by engine.context.compaction, before any model is aske
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from engine.branching.scribe import CompactionFailed, write_summary
 from engine.context.compaction import (
@@ -37,6 +37,7 @@ from engine.sessions.tree import Tree
 from engine.turns.order import Order
 from engine.turns.pool import LiveSession
 from engine.turns.request import Kitchen, Prepared, in_thread, prepare
+from engine.values import replace
 
 __all__ = [
     "CompactionFailed",
@@ -54,8 +55,7 @@ _CHOICES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CompactionPreview:
+class CompactionPreview(Struct, frozen=True):
     """A compaction that could be written: what folds, the summary, what it lacks.
 
     Attributes:
@@ -87,8 +87,7 @@ class CompactionPreview:
         return len(self.fold.kept)
 
 
-@dataclass(frozen=True, slots=True)
-class CompactionResult:
+class CompactionResult(Struct, frozen=True):
     """How a compaction ended. `entry_id` is the stored outcome's: the compaction, or the note of
     an attempt that folded nothing, with its `reason`."""
 

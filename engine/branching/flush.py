@@ -6,7 +6,6 @@ Nothing of it is shown and nothing of it enters the conversation (SPEC §8).
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from engine.turns.origin import envelope_of, principal_of
 from engine.turns.pool import LiveSession
 from engine.turns.reply import Answer, ask
 from engine.turns.request import Kitchen, Prepared, in_thread, notes_scope
+from engine.values import replace
 
 __all__ = ["flush_when_due"]
 

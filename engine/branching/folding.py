@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from engine.branching.compact import (
     CompactionPreview,
@@ -20,6 +19,7 @@ from engine.routing.keys import canonical_key
 from engine.turns.order import Order, Setup
 from engine.turns.pool import LiveSession
 from engine.turns.request import Kitchen, in_thread
+from engine.values import replace
 
 __all__ = ["CompactionRoom"]
 

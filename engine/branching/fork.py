@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.context.window import Window, build_window
 from engine.errors import ModelError, SessionError
@@ -35,8 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ForkPreview:
+class ForkPreview(Struct, frozen=True):
     """What a fork would begin with.
 
     Attributes:
@@ -53,8 +53,7 @@ class ForkPreview:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
+class Forked(Struct, frozen=True):
     """A fork that was made. `parent_session`: the transcript it comes from; `leaf`: its last
     entry, called the same in both."""
 
@@ -66,8 +65,7 @@ class Forked:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ForkNote:
+class ForkNote(Struct, frozen=True):
     """A fork as the session that was forked remembers it."""
 
     session_key: str
@@ -75,8 +73,7 @@ class ForkNote:
     entry_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(Struct, frozen=True):
     """Where a session comes from and which forks were made of it, oldest first.
 
     Attributes:

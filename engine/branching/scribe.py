@@ -7,7 +7,6 @@ request they go out through the one model door.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from engine.context.compaction import Fold, join_summaries
 from engine.context.summary import (
@@ -25,6 +24,7 @@ from engine.models.protocol import ChatMessage, Retrying, Switched, TextDelta, T
 from engine.turns.order import Order
 from engine.turns.reply import Answer, ask
 from engine.turns.request import Kitchen, Prepared, in_thread
+from engine.values import replace
 
 __all__ = ["CompactionFailed", "Scribe", "write_summary"]
 

@@ -11,9 +11,10 @@ place of another one touches only the keys that differ.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from engine.config.differ import unified
 from engine.config.document import Document, dotted, read_document
@@ -33,6 +34,7 @@ from engine.config.written import (
     written_key,
 )
 from engine.errors import EditRefused
+from engine.values import replace
 
 __all__ = [
     "Edit",
@@ -50,8 +52,7 @@ MAX_STEPS = 64
 """Changes made one by one within a container; beyond, the whole of it is written anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """A change that has not been written yet.
 
     Attributes:

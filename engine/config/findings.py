@@ -6,8 +6,9 @@ import itertools
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.config.scan import KeyPath
 
@@ -19,8 +20,7 @@ _SHOWN = 60
 _CANDIDATES = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing wrong at `path`; `on_key`: the key itself is at fault, not its value."""
 
     path: KeyPath

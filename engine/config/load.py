@@ -14,9 +14,11 @@ import errno
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec import field as msgfield
 
 from engine.config.checks import check_meaning
 from engine.config.document import MAX_BYTES, Document, Place, dotted, read_document
@@ -29,6 +31,7 @@ from engine.config.secrets import redact
 from engine.config.validate import Checked, build, check_types
 from engine.disk import Disk, open_regular, read_range
 from engine.errors import ConfigError, Problem
+from engine.values import replace
 
 __all__ = ["Loaded", "Snapshot", "config_from_object", "load_config", "load_text"]
 
@@ -36,8 +39,7 @@ MAX_PROBLEMS = 200
 """Problems listed; the rest are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What a config file came to.
 
     Attributes:
@@ -53,7 +55,7 @@ class Loaded:
     text: str = ""
     path: Path | None = None
     foreign: bool = False
-    document: Document = field(default_factory=lambda: Document("", None, readable=False))
+    document: Document = msgfield(default_factory=lambda: Document("", None, readable=False))
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -78,8 +80,7 @@ class Loaded:
         return self.config
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The config in force: a value that a turn keeps while it runs.
 
     `revision` counts configs, not reloads: it moves when another config comes into force.

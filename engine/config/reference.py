@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from engine.config.schema import Agents, Config, ModelChoice, NamedAgent, Reset
 from engine.config.validate import struct_info
@@ -23,8 +22,7 @@ __all__ = ["FieldDoc", "describe", "json_schema", "readable", "value_in_force"]
 _Object = inspect.StructType | inspect.TypedDictType
 
 
-@dataclass(frozen=True, slots=True)
-class FieldDoc:
+class FieldDoc(Struct, frozen=True):
     """One key. `path` is dotted, `*` for any name and `[]` for any position of a list.
 
     `default` is ready to be shown: `required`, `default 5`, or empty.
@@ -108,8 +106,7 @@ def _inside(kind: inspect.Type, path: str) -> Iterator[tuple[_Object, str]]:
             yield from _inside(one.item_type, f"{path}[]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """An object still to be described; `owner`: its default as a whole, if it has one."""
 
     kind: _Object

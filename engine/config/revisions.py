@@ -18,8 +18,9 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.clock import iso, parse_iso
 from engine.config.document import MAX_BYTES
@@ -61,8 +62,7 @@ _PATIENCE = 2.0
 _PAUSE = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """A text that the config file had.
 
     Attributes:

@@ -19,6 +19,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 __all__ = [
     "BETWEEN",
     "MAX_DEPTH",
@@ -64,8 +66,7 @@ class Fault(NamedTuple):
     mild: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """What a text holds. `value` is None when a fault ended the reading (`complete` False)."""
 
     value: Any

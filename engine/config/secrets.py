@@ -6,8 +6,9 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.config.expand import expand
 from engine.config.providers import Provider
@@ -102,8 +103,7 @@ def known_secrets(config: Config, environ: Mapping[str, str]) -> tuple[Secret, .
     return tuple(Secret(text) for text in dict.fromkeys(texts) if len(text) >= _LEAST)
 
 
-@dataclass(frozen=True, slots=True)
-class FoundKey:
+class FoundKey(Struct, frozen=True):
     """A provider's key, where it came from (never the key itself), or what is wrong.
 
     `secret` is None without a problem when the provider needs none or nobody gave one.

@@ -6,11 +6,13 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from engine.config.document import Document
 from engine.config.scan import BETWEEN, MAX_DEPTH, MAX_VALUES, KeyPath, Span, is_identifier
+from engine.values import replace
 
 __all__ = [
     "Style",
@@ -32,8 +34,7 @@ _BREAK = re.compile("[\n\r\u2028\u2029]")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """How a text is written. Of several ways in one text, the first counts.
 
     Attributes:
@@ -238,8 +239,7 @@ def _scalar(value: Any, style: Style) -> str:
     return json.dumps(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
+class _Text(Struct, frozen=True):
     """A piece that is text already."""
 
     text: str

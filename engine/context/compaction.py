@@ -7,8 +7,9 @@ Rules: SPEC §8; where a path is cut: engine.context.cut.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.config.schema import Compaction
 from engine.context.cut import Cut, Part, cut_at, cut_places, find_cut
@@ -16,6 +17,7 @@ from engine.context.limits import Limits
 from engine.context.stretch import stretch_of
 from engine.context.window import Window, WindowMessage, WindowSettings, build_window
 from engine.sessions.tree import Node, Tree
+from engine.values import replace
 
 __all__ = [
     "OUTCOME",
@@ -47,8 +49,7 @@ _GROWN = 1.25
 """How much heavier it must have become before it tries again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """What a session may weigh, in tokens, and what compaction leaves of it.
 
     Attributes:
@@ -88,8 +89,7 @@ def due(tokens: int, budget: Budget) -> bool:
     return tokens > budget.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """What a compaction would do.
 
     Attributes:
@@ -134,8 +134,7 @@ class Fold:
         return sum(message.tokens for message in self.kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(Struct, frozen=True):
     """There is nothing to fold, and why."""
 
     reason: str

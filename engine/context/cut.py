@@ -9,7 +9,8 @@ summarised apart. Ours: no cut separates a tool call from its result, whatever s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["Cut", "Part", "cut_at", "cut_places", "find_cut"]
 
@@ -20,8 +21,7 @@ _BEGINNERS = frozenset({"user", "bashExecution", "custom", "branchSummary"})
 """Roles with which a turn begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """An entry of a path as compaction sees it.
 
     Attributes:
@@ -45,8 +45,7 @@ class Part:
         return self.role in _BEGINNERS
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Indexes into the path.
 
     Attributes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import overload
+
+from msgspec import Struct
 
 from engine.sessions.tree import Node, Tree
 
 __all__ = ["Decision", "Decisions", "no_message_reason"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Why an entry is in the window or not. `tokens` is what it costs there: 0 when out."""
 
     entry_id: str

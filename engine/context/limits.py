@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.config.schema import Channel, Config
 
 __all__ = ["Limits", "TurnCount", "limit_turns", "limits_for"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The limits of one session; 0 means no limit.
 
     Attributes:

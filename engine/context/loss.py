@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.context.shape import sender_name
 from engine.context.window import WindowMessage
@@ -39,8 +40,7 @@ _LONGEST = 240
 _SMALL = frozenset({"OK", "The", "This", "That", "And", "But", "You", "We", "They", "It", "If"})
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """What a summary lacks, each in the order of its first appearance. Texts are untrusted.
 
     Attributes:

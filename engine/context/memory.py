@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.config.schema import MemoryFlush
 from engine.context.compaction import Budget
@@ -49,8 +50,7 @@ _SILENT = re.compile(r"^\W*NO_REPLY\b|\bNO_REPLY\W*$")
 Result = Literal["noted", "nothing", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Whose notes: the operator's own, or those of one session (and, where several people share
     a session that is not a group, of one person in it)."""
 

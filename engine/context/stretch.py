@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.errors import Problem
 from engine.sessions.entries import Entry
@@ -13,8 +14,7 @@ from engine.text import safe_line
 __all__ = ["Stretch", "note", "shown", "stretch_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """The part of a path that may be in the window.
 
     Attributes:

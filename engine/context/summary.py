@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from engine.context.shape import SUMMARY_INTRO, to_chat
 from engine.context.tokens import estimate_request, estimate_text
@@ -24,6 +25,7 @@ from engine.models.protocol import (
     ToolCall,
     ToolResult,
 )
+from engine.values import replace
 
 __all__ = [
     "BRANCH_PROMPT",
@@ -66,8 +68,7 @@ _CUT = "\n[… {count:,} characters left out …]\n"
 _OVERHEAD = 8
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryTask:
+class SummaryTask(Struct, frozen=True):
     """What every request of one summary has in common.
 
     Attributes:

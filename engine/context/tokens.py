@@ -15,9 +15,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from engine.models.protocol import Block, Image, ModelRequest, Text, Thinking, ToolCall
 
@@ -223,8 +224,7 @@ def _count(value: object) -> int:
     return int(value) if math.isfinite(value) and value > 0 else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(Struct, frozen=True):
     """What reported usage has taught about the estimator, for one session and model.
 
     Attributes:

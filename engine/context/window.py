@@ -8,9 +8,11 @@ latest compaction on the path counts, its summary comes first, then the entries 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
+
+from msgspec import Struct
+from msgspec import field as msgfield
 
 from engine.context.decisions import Decision, Decisions, no_message_reason
 from engine.context.limits import Limits, TurnCount
@@ -41,8 +43,7 @@ _LOOKED_AT = _PINNED | {"context_edit"}
 """Types of entries that matter behind a limit's cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowMessage:
+class WindowMessage(Struct, frozen=True):
     """One message the model gets.
 
     Attributes:
@@ -58,7 +59,7 @@ class WindowMessage:
     content: Any
     entry_id: str
     tokens: int
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = msgfield(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -83,8 +84,7 @@ class WindowMessage:
         return found if isinstance(found, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """What `build_window` returns.
 
     Attributes:
@@ -105,13 +105,12 @@ class Window:
     overhead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSettings:
+class WindowSettings(Struct, frozen=True):
     """What shapes a window besides the path."""
 
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = msgfield(default_factory=Limits)
     estimate: Estimator = estimate_message
-    calibration: Calibration = field(default_factory=Calibration)
+    calibration: Calibration = msgfield(default_factory=Calibration)
 
 
 UNLIMITED = WindowSettings()

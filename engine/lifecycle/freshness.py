@@ -6,9 +6,10 @@ expiry at a time that no calendar knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.config.schema import Reset, Session
 from engine.routing.ids import token
@@ -35,8 +36,7 @@ def reset_type(key: str, *, is_group: bool = False, is_thread: bool = False) -> 
     return "group" if is_group or any(mark in lower for mark in _ROOMS) else "dm"
 
 
-@dataclass(frozen=True, slots=True)
-class ResetPolicy:
+class ResetPolicy(Struct, frozen=True):
     """When a session is over.
 
     Attributes:
@@ -102,8 +102,7 @@ def _policy(found: list[tuple[Reset, str]], legacy: int | None, default: Mode) -
     return ResetPolicy(mode, _AT_HOUR if hour is None else hour, idle, rule)
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(Struct, frozen=True):
     """Whether a session goes on.
 
     Attributes:

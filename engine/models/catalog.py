@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from engine.errors import ModelError
 from engine.models import anthropic, ollama, openai
@@ -19,8 +20,7 @@ __all__ = ["FoundModel", "Probe", "fetch_models", "probe", "read_models"]
 PAGES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class FoundModel:
+class FoundModel(Struct, frozen=True):
     """A model that a server offers; sizes in tokens, None where it does not say."""
 
     id: str
@@ -28,8 +28,7 @@ class FoundModel:
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """What became of asking a server.
 
     Attributes:

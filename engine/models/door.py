@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import replace
 
 from engine.clock import Clock
 from engine.errors import ModelError, ModelNotFound
@@ -27,6 +26,7 @@ from engine.models.protocol import (
 )
 from engine.models.registry import ModelRegistry
 from engine.models.retry import RETRIES, RetryingProvider
+from engine.values import replace
 
 __all__ = ["Check", "ModelDoor", "fails_over"]
 

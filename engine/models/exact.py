@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from engine.models.door import fit
 from engine.models.jsontext import dumps
@@ -40,5 +41,5 @@ def exact_body(request: ModelRequest, ref: str, registry: ModelRegistry) -> byte
 
             body = ollama.build_body(request, endpoint, info)
         case _:
-            body = {name: value for name, value in asdict(request).items() if value}
+            body = {name: value for name, value in to_builtins(request).items() if value}
     return dumps(body)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from msgspec import Struct
 
 from engine.config.secrets import redact as hide_secrets
 from engine.errors import ModelError, ModelErrorKind
@@ -91,8 +92,7 @@ _BY_STATUS: dict[int, ModelErrorKind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What an error body says: a sentence and, where given, the provider's words for its kind."""
 
     message: str

@@ -7,7 +7,7 @@ environment; it is a starting point, not advice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["APIS", "PRESETS", "SYNONYMS", "Preset"]
 
@@ -15,8 +15,7 @@ APIS = ("anthropic-messages", "openai-completions", "ollama", "offline")
 """The wire formats this version speaks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Struct, frozen=True):
     """A provider's defaults.
 
     Attributes:

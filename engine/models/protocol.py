@@ -7,8 +7,10 @@ answer into events. They never see a session, a config or a disk.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+from msgspec import field as msgfield
 
 __all__ = [
     "UNPARSED",
@@ -43,21 +45,18 @@ StopReason = Literal["stop", "length", "toolUse", "refusal", "error", "aborted"]
 """As transcripts write it. `error`: the stream broke, partial text kept; `aborted`: cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """Base64 `data` of a picture with its MIME type."""
 
     data: str
     mime_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
+class Thinking(Struct, frozen=True):
     """Reasoning text; `signature` goes back byte for byte to the provider that gave it."""
 
     text: str
@@ -65,15 +64,13 @@ class Thinking:
     redacted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     id: str
     name: str
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True):
     call_id: str
     name: str
     text: str
@@ -83,8 +80,7 @@ class ToolResult:
 Block = Text | Image | Thinking | ToolCall | ToolResult
 
 
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
+class ChatMessage(Struct, frozen=True):
     """One message of a request.
 
     Attributes:
@@ -99,15 +95,13 @@ class ChatMessage:
     entry_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
+class ToolSpec(Struct, frozen=True):
     name: str
     description: str
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(Struct, frozen=True):
     """Everything a model call needs.
 
     Attributes:
@@ -128,11 +122,10 @@ class ModelRequest:
     purpose: Purpose = "reply"
     session_key: str = ""
     principal: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = msgfield(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens as the provider counts them. `input` excludes what the cache served."""
 
     input: int = 0
@@ -145,18 +138,15 @@ class Usage:
         return self.input + self.output + self.cache_read + self.cache_write
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingDelta:
+class ThinkingDelta(Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class ToolCallDelta(Struct, frozen=True):
     """A tool call grows: `name` and `id` once, `arguments` is a piece of JSON text."""
 
     index: int
@@ -165,8 +155,7 @@ class ToolCallDelta:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(Struct, frozen=True):
     """Nothing has been shown yet and the call is tried again in `seconds`."""
 
     reason: str
@@ -174,8 +163,7 @@ class Retrying:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Switched:
+class Switched(Struct, frozen=True):
     """`from_ref` could not answer (`reason`); what follows comes from `to_ref`.
 
     Only ever told before anything was shown, and never for a model the person chose.
@@ -186,8 +174,7 @@ class Switched:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The last event: the whole answer in order, why it ended, and what it cost."""
 
     content: tuple[Block, ...]
@@ -200,8 +187,7 @@ class Done:
 StreamEvent = TextDelta | ThinkingDelta | ToolCallDelta | Retrying | Switched | Done
 
 
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
+class ModelInfo(Struct, frozen=True):
     """What is known of a model before it is asked.
 
     Attributes:

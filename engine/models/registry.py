@@ -11,8 +11,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from engine.config.schema import Agent, Config, ModelChoice, ModelSpec
 from engine.config.schema import Provider as ProviderConfig
@@ -35,8 +36,7 @@ ANSWER_LIMIT = 8192
 _OFFLINE = re.compile(r"echo(?:-([1-9]\d{0,3})k)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The model an agent answers with when nobody chose another.
 
     Attributes:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from hashlib import blake2s
 
 from engine.models.jsontext import arguments_text
@@ -32,6 +31,7 @@ from engine.models.protocol import (
     ToolSpec,
 )
 from engine.text import safe_line
+from engine.values import replace
 
 __all__ = ["INTERRUPTED", "MISTRAL_ID", "TOOL_ID", "plain_text", "prepare", "tools_for"]
 

@@ -11,7 +11,8 @@ Nothing here waits or reads: bytes go in, what is complete comes out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.errors import ModelError
 
@@ -25,8 +26,7 @@ _ANY_END = re.compile(rb"\r\n|\n|\r")
 _LF_END = re.compile(rb"\r?\n")
 
 
-@dataclass(frozen=True, slots=True)
-class SseEvent:
+class SseEvent(Struct, frozen=True):
     """One event; `event` is "" when the stream does not name it."""
 
     event: str

@@ -7,7 +7,8 @@ refused at the model door cannot differ.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.context.window import Window
 from engine.rights.sharing import Sharing, Speaker, Verdict, read_speaker
@@ -18,8 +19,7 @@ MOST = 40
 """People compared with each other; a group may hold thousands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """Somebody whose words are in the window. `direct`: said in a direct message."""
 
     principal: str
@@ -28,8 +28,7 @@ class Member:
     direct: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(Struct, frozen=True):
     """A rule by which one person's words reach another, and between how many pairs."""
 
     verdict: Verdict
@@ -37,8 +36,7 @@ class Shares:
     pairs: int
 
 
-@dataclass(frozen=True, slots=True)
-class Company:
+class Company(Struct, frozen=True):
     """Everybody in a window, who said most first.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.config.schema import Config
 from engine.errors import BranchlineError
@@ -28,8 +29,7 @@ the person that identityLinks make of them; `message`: they said something in it
 _PART = r"(?::(?:thread|topic|fork):.*)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A session that a person has a part in, and how that is known."""
 
     record: SessionRecord

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 from engine.config.schema import Assign, AssignMatch, Binding, Config, Match, Profile
 from engine.errors import Problem
 from engine.routing.access import is_operator, normalize_sender, sender_id
@@ -46,8 +48,7 @@ BUILT_IN = {
 Kind = Literal["command", "tool"]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What a person has been given, and by which rule (`permissions.assign[2]`)."""
 
     profile: str
@@ -77,8 +78,7 @@ class Principal:
         return self.id == "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(Struct, frozen=True):
     """The decision and the rule it comes from."""
 
     allowed: bool
@@ -116,8 +116,7 @@ _ORDER: tuple[Tier, ...] = ("people", "groups", *TIERS)
 _RANK: dict[Tier, int] = {tier: rank for rank, tier in enumerate(_ORDER)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
+class _Compiled(Struct, frozen=True):
     """An assignment: who (people, members of groups; None where the match does not ask) and
     where (None: on any channel)."""
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.config.schema import Config
 from engine.routing.ids import chat_kind, normalize_account_id, token, trim
@@ -29,8 +30,7 @@ _TERMINAL = "terminal"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
+class Speaker(Struct, frozen=True):
     """Who said something, and where, as the entry's origin tells; ids in comparable form.
 
     Attributes:
@@ -70,8 +70,7 @@ class Speaker:
         return self.peer if self.kind == "dm" else self.user
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """What was decided and by which rule, for people."""
 
     verdict: Verdict

@@ -7,8 +7,9 @@ itself is told the same for "not allowed" as for "not found". Reference: OpenCla
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.routing.ids import token, trim
 from engine.routing.keys import agent_of, canonical_key
@@ -47,8 +48,7 @@ def visibility_of(tools: Mapping[str, Any] | None) -> Visibility:
     return _SCOPES.get(token(value), "tree") if isinstance(value, str) else "tree"
 
 
-@dataclass(frozen=True, slots=True)
-class AgentPolicy:
+class AgentPolicy(Struct, frozen=True):
     """Whether one agent may reach another's sessions.
 
     Attributes:
@@ -97,8 +97,7 @@ def agent_policy(tools: Mapping[str, Any] | None) -> AgentPolicy:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """The decision, and when it is a refusal the setting that refused."""
 
     allowed: bool

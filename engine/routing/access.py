@@ -8,12 +8,14 @@ engine.routing.mentions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.config.schema import Account, Channel, Config, Group
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.ids import normalize_account_id, token, trim
+from engine.values import replace
 
 __all__ = [
     "Access",
@@ -50,8 +52,7 @@ WILDCARD = "*"
 _PREFIXES = {"telegram": ("telegram:", "tg:")}
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """Whether a sender may write, and what says so.
 
     Attributes:

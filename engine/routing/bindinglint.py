@@ -9,7 +9,6 @@ one claims them all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Literal
 
 from engine.config.scan import KeyPath
@@ -20,6 +19,7 @@ from engine.routing.ids import normalize_account_id, token
 from engine.routing.lintfound import Found
 from engine.routing.patterns import Pattern, base_keys, compile_patterns, matches
 from engine.routing.router import AgentTable, Router, facts_of
+from engine.values import replace
 
 __all__ = ["lint_bindings", "lint_patterns"]
 

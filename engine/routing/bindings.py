@@ -9,8 +9,9 @@ cost what 10 cost, and the trace asks it about every rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from engine.config.schema import Binding, Match, PeerMatch
 from engine.routing.ids import chat_kind, normalize_account_id, token, trim
@@ -68,8 +69,7 @@ class Facts(NamedTuple):
     roles: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """The first field of a binding that did not hold: its name, what was wanted, what was there."""
 
     field: str
@@ -77,8 +77,7 @@ class Failure:
     got: str
 
 
-@dataclass(frozen=True, slots=True)
-class TraceStep:
+class TraceStep(Struct, frozen=True):
     """One rule that was looked at.
 
     Attributes:
@@ -102,8 +101,7 @@ def peer_class(kind: Literal["dm", "group", "channel"]) -> PeerClass:
     return "dm" if kind == "dm" else "room"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A compiled binding.
 
     `peer` is how its peer field reads: `none` given, `one` id, `any` id of a kind, or `never`

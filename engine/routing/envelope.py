@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 __all__ = ["OPERATOR_CHANNEL", "Envelope", "Peer", "PeerKind", "Sender"]
 
 PeerKind = Literal["dm", "group", "channel"]
@@ -14,16 +16,14 @@ OPERATOR_CHANNEL = "terminal"
 """The channel on which the person at the terminal speaks, without a peer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """The other end of a conversation: a person, a group or a channel room."""
 
     kind: PeerKind
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Who wrote the message. In a dm usually the peer itself."""
 
     id: str

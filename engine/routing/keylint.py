@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 from engine.config.scan import KeyPath
@@ -16,6 +15,7 @@ from engine.routing.keyformat import KeyFormat
 from engine.routing.lintfound import Found
 from engine.routing.preview import person_of
 from engine.routing.router import Router
+from engine.values import replace
 
 __all__ = ["lint_key_format", "lint_links", "lint_main", "lint_met"]
 

@@ -27,8 +27,9 @@ Ids put into a keyFormat have their colons escaped; what a template then leaves 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.config.schema import DmScope
 from engine.routing.envelope import PeerKind
@@ -125,8 +126,7 @@ def peer_key(
     return f"agent:{agent}:{room}:{normalize_account_id(account_id)}:dm:{peer}"
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadKeys:
+class ThreadKeys(Struct, frozen=True):
     """The key of a thread, and of the conversation it belongs to when that is known."""
 
     session_key: str
@@ -175,8 +175,7 @@ def chat_key(agent_id: str, name: str) -> str:
     return f"agent:{normalize_agent_id(agent_id)}:chat:{slug or 'unnamed'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """The group or channel that a key names. `raw_id` includes a thread or topic suffix."""
 
     channel: str
@@ -185,8 +184,7 @@ class Conversation:
     prefix: str
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedKey:
+class ParsedKey(Struct, frozen=True):
     """What can be read off a key of any origin (reference: OpenClaw 2026.4.15).
 
     `agent_id` and `rest` are None when the key is not of the form `agent:<id>:<rest>`;
@@ -304,8 +302,7 @@ def canonical_key(key: str) -> str:
     return ":".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPeer:
+class KeyPeer(Struct, frozen=True):
     """The peer that a key names; `channel` and `account` are "" where the scope leaves them out."""
 
     channel: str

@@ -7,7 +7,8 @@ it is reported: what is said of an example is what happens to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from engine.config.document import dotted
 from engine.config.lint import lint_file
@@ -20,12 +21,12 @@ from engine.routing.keylint import lint_key_format, lint_links, lint_main, lint_
 from engine.routing.lintfound import Found, LintCode
 from engine.routing.mentions import Mentions
 from engine.routing.router import Router
+from engine.values import replace
 
 __all__ = ["Lint", "LintCode", "lint", "lint_config"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lint:
+class Lint(Struct, frozen=True):
     """One finding.
 
     Attributes:

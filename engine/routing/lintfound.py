@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.config.scan import KeyPath
 from engine.routing.envelope import Envelope
@@ -27,8 +28,7 @@ LintCode = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What is wrong at `path`, with messages that show it; see engine.routing.lint.Lint."""
 
     code: LintCode

@@ -9,8 +9,9 @@ as context, unless `groupChat.historyLimit` is 0.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.config.document import dotted
 from engine.config.scan import KeyPath
@@ -41,8 +42,7 @@ Fault = tuple[KeyPath, str, str]
 """Where a pattern stands, why it cannot be used, what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hearing:
+class Hearing(Struct, frozen=True):
     """What becomes of a message that its sender may write.
 
     Attributes:
@@ -58,8 +58,7 @@ class Hearing:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(Struct, frozen=True):
     """A pattern and where it comes from."""
 
     place: str

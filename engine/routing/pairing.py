@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.errors import Problem
 from engine.routing.access import normalize_sender
 from engine.routing.ids import normalize_account_id, token, trim
+from engine.values import replace
 
 __all__ = [
     "ALPHABET",
@@ -63,8 +66,7 @@ class Request:
         return abs(now - self.created) <= VALID_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """A sender who was let in on one account of a channel."""
 
     channel: str
@@ -74,8 +76,7 @@ class Approval:
     approved: int
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a stranger's message came to.
 
     `new`: tell the sender the code. `waiting`: they were told before; say nothing. `full`: too
@@ -86,8 +87,7 @@ class Asked:
     request: Request | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pairings:
+class Pairings(Struct, frozen=True):
     """All requests and approvals of a state dir."""
 
     requests: tuple[Request, ...] = ()

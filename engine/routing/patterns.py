@@ -12,7 +12,8 @@ A message has two base keys, lower-cased, and a pattern may match either:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.routing.bindings import Facts, Failure
 from engine.routing.ids import token
@@ -21,8 +22,7 @@ from engine.routing.keys import MAIN_KEY, UNKNOWN
 __all__ = ["Pattern", "base_keys", "compile_patterns", "matches"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """One entry of the map; `parts` is the text between its stars, lower-cased."""
 
     name: str

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from engine.config.schema import Config
 from engine.routing.access import is_operator, normalize_sender, sender_id
 from engine.routing.envelope import Envelope
@@ -27,8 +29,7 @@ MAX_EXPOSES = 1000
 """Pairs listed; the rest are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """The part of a session that comes from, goes to, or is another one.
 
     Attributes:
@@ -42,16 +43,14 @@ class Share:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A session and what it is made of (a merge), or what becomes of it (a split or a move)."""
 
     key: str
     parts: tuple[Share, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """Words that a reader could not see before.
 
     Attributes:
@@ -67,8 +66,7 @@ class Exposure:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What changes, each list sorted by key. People are names of session.identityLinks, else
     `channel:sender`; who is one person is what the new config says.
 
@@ -132,8 +130,7 @@ def person_of(envelope: Envelope, links: IdentityLinks) -> str:
     return f"{channel}:{peer.kind}:{trim(peer.id)}" if peer else f"{channel}:unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(Struct, frozen=True):
     """Messages of one author that go from one session to another."""
 
     author: str

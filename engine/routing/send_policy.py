@@ -8,8 +8,9 @@ was told for itself wins over all rules (reference: OpenClaw 2026.4.15).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.config.schema import SendMatch, SendPolicy
 from engine.routing.ids import chat_kind, token
@@ -28,8 +29,7 @@ _OLD_KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
 """Keys of early versions of the reference, which name no kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(Struct, frozen=True):
     """What is known of a session beside its key; empty where nothing is.
 
     Attributes:
@@ -45,8 +45,7 @@ class SessionFacts:
     override: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SendDecision:
+class SendDecision(Struct, frozen=True):
     """The decision and the rule it comes from, as a path in the config."""
 
     allowed: bool
@@ -95,8 +94,7 @@ def may_send(
     return SendDecision(policy.default == "allow", "session.sendPolicy.default")
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(Struct, frozen=True):
     channel: str
     kind: Kind | None
     keys: tuple[str, ...]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from engine.config.schema import DmScope
 from engine.scenario.stage import Leak, Said, Stage
@@ -21,8 +22,7 @@ _LOOKED_AT = 20_000
 _QUOTED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """An expectation that did not hold. `step` counts from 1; 0: the scenario as a whole.
 
     `about_leak`: it says that somebody must not see or share something."""
@@ -33,8 +33,7 @@ class Failure:
     about_leak: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(Struct, frozen=True):
     """A step as it was played."""
 
     step: int
@@ -44,8 +43,7 @@ class Played:
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A scenario as it was played. With `expect_leak` it passes when somebody saw another's words:
     what then fails only because of that is in `broken`, not in `failures`."""
 

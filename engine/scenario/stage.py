@@ -6,9 +6,11 @@ import json
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from engine.agents.leak import Sighting
 from engine.agents.turn import in_thread
@@ -20,6 +22,7 @@ from engine.models.protocol import ModelRequest, Text, ToolResult
 from engine.routing.read import read_envelope
 from engine.scenario.values import Expectation, Message, Scenario, Step
 from engine.turns.order import Receipt, Setup, TurnResult
+from engine.values import replace
 
 __all__ = ["Leak", "Said", "Stage", "merged"]
 
@@ -33,8 +36,7 @@ BETWEEN = 1.0
 """Virtual seconds from one message to the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A message that was delivered, and what came of it. `requests`: the texts of the model
     requests that answered it and got through the door."""
 
@@ -48,8 +50,7 @@ class Said:
     requests: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(Struct, frozen=True):
     """A user who was answered, or would have been, with another user's words in the request.
 
     Attributes:

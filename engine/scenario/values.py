@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 __all__ = [
     "Expectation",
     "Message",
@@ -32,8 +34,7 @@ StepKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Struct, frozen=True):
     """What a text must hold, must not hold, and must match."""
 
     contains: tuple[str, ...] = ()
@@ -41,8 +42,7 @@ class Texts:
     matches: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """What must hold for a message; None and () are not looked at."""
 
     agent: str | None = None
@@ -55,8 +55,7 @@ class Expectation:
     request: Texts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """Something that a user says. `facts` is an envelope in JSON, ready to be read."""
 
     id: str
@@ -66,16 +65,14 @@ class Message:
     expect: Expectation = Expectation()
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """A person and their identities: name → facts of an envelope."""
 
     name: str
     identities: Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
+
+from msgspec import Struct
 
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.tree import Tree
@@ -24,8 +25,7 @@ Span = tuple[int, int]
 """From a character to before another: words that the other side does not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiffRow:
+class DiffRow(Struct, frozen=True):
     """One line of the comparison; a side is None where the other has no counterpart. Texts are
     untrusted."""
 
@@ -40,8 +40,7 @@ class DiffRow:
         return left is not None and right is not None and not (self.left_marks or self.right_marks)
 
 
-@dataclass(frozen=True, slots=True)
-class BranchDiff:
+class BranchDiff(Struct, frozen=True):
     """Two branches compared.
 
     Attributes:

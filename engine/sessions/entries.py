@@ -6,8 +6,9 @@ An Entry keeps the whole decoded object, so unknown types and fields survive unt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = [
     "ACTIVATION",
@@ -43,8 +44,7 @@ engine.sessions.life."""
 _BOOKKEEPING = frozenset({"label", "session_info", "model_change", "thinking_level_change"})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of a transcript. `data` is the whole JSON object as it stands in the file."""
 
     id: str

@@ -7,8 +7,9 @@ the entries it keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from engine.errors import CommandError
 from engine.sessions.entries import LEAF, MODEL, Entry, is_bookkeeping
@@ -16,6 +17,7 @@ from engine.sessions.journal import Before, Draft, Plan, finish
 from engine.sessions.navigate import whole_exchange
 from engine.sessions.nodes import Node
 from engine.sessions.tree import Tree
+from engine.values import replace
 
 __all__ = ["FORKED", "Fork", "Source", "fork_note", "graft", "plan_fork"]
 
@@ -28,8 +30,7 @@ MOST_GRAFTED = 20_000
 NewId = Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(Struct, frozen=True):
     """What a new session begins with.
 
     Attributes:
@@ -94,8 +95,7 @@ def fork_note(tree: Tree, session_key: str, session_id: str, entry_id: str | Non
     return Plan("fork", (line,), tree.leaf)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a graft comes from: a tree, and the session it is of."""
 
     tree: Tree

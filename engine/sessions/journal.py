@@ -12,13 +12,16 @@ last line, lands on the same branch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec import field as msgfield
 
 from engine.errors import SessionError
 from engine.sessions.entries import LEAF, Entry
 from engine.sessions.tree import Tree
+from engine.values import replace
 
 if TYPE_CHECKING:
     from engine.sessions.transcript import Transcript
@@ -53,8 +56,7 @@ class NothingToUndo(SessionError):
     title = "Nothing to undo"
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What a person has set beside the entries; what is hidden is only left out of lists.
 
     Attributes:
@@ -63,9 +65,9 @@ class Marks:
         hidden: the top of each hidden subtree → `hide` or `archive`.
     """
 
-    branches: Mapping[str, str] = field(default_factory=dict)
+    branches: Mapping[str, str] = msgfield(default_factory=dict)
     bookmarks: tuple[str, ...] = ()
-    hidden: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = msgfield(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         return {
@@ -75,12 +77,11 @@ class Marks:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """What an operation changed, as it was. `...`: it changed nothing of this sort."""
 
     leaf: str | EllipsisType | None = ...
-    labels: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str | None] = msgfield(default_factory=dict)
     marks: Marks | None = None
 
     def body(self) -> dict[str, Any]:
@@ -94,8 +95,7 @@ class Before:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What is to be appended in one write.
 
     Attributes:
@@ -110,7 +110,7 @@ class Plan:
     lines: tuple[Mapping[str, Any], ...] = ()
     leaf: str | None = None
     editor: str | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = msgfield(default_factory=dict)
 
     @property
     def empty(self) -> bool:

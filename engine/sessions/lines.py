@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from engine.disk import Disk
 from engine.errors import StoreError
@@ -167,8 +167,7 @@ def _deep() -> StoreError:
     return StoreError(f"the entry is nested more than {MAX_DEPTH} deep")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Lines that follow each other in a file.
 
     Attributes:

@@ -8,14 +8,16 @@ journal).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.errors import CommandError
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.journal import MARKS, Before, Draft, Marks, Plan, finish, marks_of
 from engine.sessions.nodes import Node
 from engine.sessions.tree import Tree
+from engine.values import replace
 
 __all__ = [
     "Abandoned",
@@ -37,8 +39,7 @@ NewId = Callable[[], str]
 Hidden = Literal["hide", "archive"]
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
+class Abandoned(Struct, frozen=True):
     """What is left behind by going from one place to another: ids, oldest first, and the last
     entry that both have (None: nothing)."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 __all__ = [
     "NameFilter",
@@ -42,16 +43,14 @@ _SWAPPED = re.compile(r"([a-z]+)([0-9]+)|([0-9]+)([a-z]+)")
 _GAP = re.compile(r"\s+")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A part of a query: `fuzzy` for a word, `phrase` for what stood in quotes."""
 
     kind: Literal["fuzzy", "phrase"]
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A query, read. With an `error` it fits nothing."""
 
     mode: Literal["tokens", "regex"]
@@ -65,8 +64,7 @@ class Query:
         return self.mode == "tokens" and not self.tokens
 
 
-@dataclass(frozen=True, slots=True)
-class SessionText:
+class SessionText(Struct, frozen=True):
     """A session as a list of sessions searches it. `modified` in ms since 1970."""
 
     id: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.errors import Problem
 from engine.sessions.life import Life, moment_of
@@ -33,8 +34,7 @@ ENDED = frozenset({"archived", "reset", "deleted"})
 """Kinds of sessions that are over; each can become its key's session again."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
+class SessionRecord(Struct, frozen=True):
     """One transcript as the index and its summary describe it.
 
     Attributes:
@@ -100,8 +100,7 @@ class SessionRecord:
         return max(self.last_active, back)
 
 
-@dataclass(frozen=True, slots=True)
-class FileName:
+class FileName(Struct, frozen=True):
     """A file name taken apart: the session file's stem, the kind, and the time or id after it."""
 
     stem: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.clock import parse_iso
 from engine.errors import SessionError
@@ -32,8 +33,7 @@ _HEAD = 2
 RowKind = Literal["person", "assistant", "tool", "compaction", "summary", "note", "bookkeeping"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """Entries that one row stands for: places `start … stop - 1`.
 
     Attributes:
@@ -51,8 +51,7 @@ class Fold:
         return self.stop - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What a row says of an entry. Texts are safe and on one line.
 
     Attributes:

@@ -11,8 +11,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from engine.disk import Disk, explain, open_regular
 from engine.errors import BranchlineError, CommandError, Problem
@@ -51,8 +52,7 @@ Span = tuple[int, int]
 Finder = Callable[[str], Span | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """Where something was found. Texts are untrusted and unchanged.
 
     Attributes:
@@ -80,8 +80,7 @@ class Hit:
         return self.before + self.match + self.after
 
 
-@dataclass(frozen=True, slots=True)
-class SessionHits:
+class SessionHits(Struct, frozen=True):
     """The hits of one session; `named` when its own key, label or id fits the query."""
 
     record: SessionRecord
@@ -216,8 +215,7 @@ def _unfold(text: str, folded: str, span: Span) -> Span:
     return first, len(text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """What the bytes of a line must hold to be worth decoding; nothing: any line is.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from engine.sessions.traces import candidates
 from engine.sessions.transcript import Transcript
 from engine.sessions.writing import make_header
 from engine.text import safe_line
+from engine.values import replace
 
 __all__ = ["Ending", "put_aside", "reset", "restore"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from engine.errors import CommandError
 from engine.rights.permissions import Principal, may_use
@@ -25,8 +26,7 @@ __all__ = [
 _COMMAND = re.compile(r"/([a-z][a-z-]*)(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(Struct, frozen=True):
     """What the person who gave the command reads. `session_key`: where to look afterwards."""
 
     text: str
@@ -62,8 +62,7 @@ class Desk(Protocol):
 Run = Callable[[Desk, str, str], Awaitable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A slash command. `args` is how its arguments are written, "" for none. `waits`: it takes its
     turn behind the messages sent before it; others answer at once."""
 

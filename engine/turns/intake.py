@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import replace
 from pathlib import Path
 
 from engine.config.schema import Channel, Config
@@ -14,6 +13,7 @@ from engine.routing.keys import agent_of, canonical_key, split_key
 from engine.text import safe_line
 from engine.turns.order import Order, Setup
 from engine.turns.origin import principal_of
+from engine.values import replace
 
 __all__ = ["MESSAGE_LIMIT", "check_place", "check_text", "identified", "make_order", "workspace_of"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from engine.config.load import Snapshot
 from engine.config.schema import Config
 from engine.errors import BranchlineError
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Admission", "Order", "Place", "Receipt", "Setup", "TurnResult"]
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """A config in force and what is made of it. A turn keeps the one it started with."""
 
     snapshot: Snapshot
@@ -40,8 +41,7 @@ class Setup:
         return self.snapshot.config
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where in the tree a turn goes on, when that is not the leaf.
 
     Attributes:
@@ -55,8 +55,7 @@ class Place:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What a turn is to do, fixed when the message came in.
 
     Attributes:
@@ -77,8 +76,7 @@ class Order:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """What becomes of a message at the gate, and why (see engine.agents.gate).
 
     Attributes:
@@ -99,8 +97,7 @@ class Admission:
     sending: SendDecision | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnResult:
+class TurnResult(Struct, frozen=True):
     """How a turn ended. `error` is None for a whole answer; `text` is the answer's words, also
     of a broken one, or what a command had to say (then `command` is True). `duplicate`: the
     channel delivered the message a second time; nothing was stored or answered. `admission`: what

@@ -6,10 +6,11 @@ Replies, summaries and notes are all made from what this module prepares.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from engine.clock import Clock
 from engine.context.compaction import Budget, budget_for
@@ -28,6 +29,7 @@ from engine.turns.order import Order
 from engine.turns.pool import LiveSession, SessionPool
 from engine.turns.redelivery import Deliveries
 from engine.turns.workspace import Notes, SystemPrompt, load_prompt
+from engine.values import replace
 
 __all__ = [
     "SAFETY",
@@ -52,8 +54,7 @@ NOTES_LIMIT = 8000
 """Characters of notes in a system prompt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kitchen:
+class Kitchen(Struct, frozen=True):
     """What turns work with; one for the whole engine.
 
     Attributes:
@@ -72,8 +73,7 @@ class Kitchen:
     deliveries: Deliveries
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A request ready to be sent, with the window it came from.
 
     Attributes:

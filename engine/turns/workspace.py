@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from engine.disk import Disk, read_file
 from engine.errors import Problem
@@ -35,8 +36,7 @@ _OPENING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(Struct, frozen=True):
     """Lasting notes that this turn may read: a folder of `YYYY-MM-DD.md`, and how many characters
     of them; the newest days come first to their share."""
 
@@ -44,8 +44,7 @@ class Notes:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class PromptPart:
+class PromptPart(Struct, frozen=True):
     """One file's share of the prompt. `name` is relative to the workspace."""
 
     name: str
@@ -53,8 +52,7 @@ class PromptPart:
     cut: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SystemPrompt:
+class SystemPrompt(Struct, frozen=True):
     """The prompt and what went into it, for the inspector."""
 
     text: str

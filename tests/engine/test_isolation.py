@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ from engine.routing import identity, keys, router
 from engine.sessions.store import Store
 from engine.turns import request
 from engine.turns.pool import SessionPool
+from engine.values import replace
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("open_door")]
 

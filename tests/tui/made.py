@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.config.schema import Agent, Agents, Config
 from engine.engine import SessionInfo
+from engine.values import replace
 
 NOW = 1_800_000_000_000
 

@@ -81,9 +81,8 @@ def _envelope(text: str, facts: dict[str, Any]) -> Envelope:
         facts["channel"] = OPERATOR_CHANNEL
     found = read_envelope({**facts, "text": text, "timestamp": time.time_ns() // 1_000_000})
     if found.sender is None and found.peer is not None and found.peer.kind == "dm":
-        from dataclasses import replace
-
         from engine.routing.envelope import Sender
+        from engine.values import replace
 
         return replace(found, sender=Sender(found.peer.id))
     return found

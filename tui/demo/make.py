@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from engine.clock import Clock, ManualClock, SystemClock
@@ -11,6 +10,7 @@ from engine.disk import Disk, ensure_dir, explain, write_atomic
 from engine.engine import Engine
 from engine.errors import StoreError
 from engine.turns.order import Receipt
+from engine.values import replace
 from tui.demo import story
 
 __all__ = ["make_state", "open_state"]

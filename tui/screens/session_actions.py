@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from textual import getters, on, work
 from textual.widgets import Input, TextArea
 
@@ -11,6 +9,7 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
 from engine.text import safe_line
+from engine.values import replace
 from tui import isolation
 from tui.chat import Chat
 from tui.screens.panes import PaneScreen

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterable
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import getters, on, work
@@ -20,6 +19,7 @@ from engine.errors import BranchlineError
 from engine.events import ConfigChanged, Noticed, ReplyDelta
 from engine.text import safe_line
 from engine.turns.commands import COMMANDS
+from engine.values import replace
 from tui import advice
 from tui.bridge import Batch
 from tui.chat import Chat

@@ -7,7 +7,7 @@ is what an entry means for the column, and the block cursor that reads, copies a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from engine.engine import HistoryPage
 from engine.events import TurnEnded
 from engine.sessions.entries import Entry
 from engine.text import safe_text
+from engine.values import replace
 from tui.widgets.backlog import PAGE, Backlog
 from tui.widgets.chatscroll import LIVE, ChatScroll, Live
 from tui.widgets.external import ExternalError, page

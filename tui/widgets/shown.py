@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from engine.clock import parse_iso
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.text import safe_line, safe_text
+from engine.values import replace
 from tui.cells import count
 
 __all__ = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 
+from engine.values import replace
 from tui.cells import fit
 from tui.glyphs import Glyphs
 from tui.tones import MUTED

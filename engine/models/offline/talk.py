@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from engine.context.shape import BRANCH_INTRO, EARLIER, SUMMARY_INTRO
 from engine.context.summary import SUMMARISE
@@ -14,8 +14,7 @@ __all__ = ["Statement", "Talk", "read_talk"]
 _INTROS = (SUMMARY_INTRO, BRANCH_INTRO)
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """Something in the window. `speaker` is a name, "" for a person unnamed; `summary` marks a
     line of a summary, which nobody said in these words."""
 
@@ -28,8 +27,7 @@ class Statement:
         return content_words(f"{self.speaker} {self.text}")
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
+class Talk(Struct, frozen=True):
     """The request, read.
 
     Attributes:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal
 
+from msgspec import Struct
+from msgspec import field as msgfield
+
 from engine.clock import iso, parse_iso
 from engine.sessions.entries import LEAF
 from engine.sessions.lines import encode_line
@@ -38,8 +41,7 @@ Line = dict[str, Any]
 _LISTED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """One message of a foreign conversation.
 
     Attributes:
@@ -56,7 +58,7 @@ class Said:
     parent: str | None
     lines: tuple[Line, ...] = ()
     time: int | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = msgfield(default_factory=dict)
     side: bool = False
 
 
@@ -87,8 +89,7 @@ class Conversation:
     odd: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """A conversation as a transcript's entries.
 
     Attributes:

@@ -11,10 +11,11 @@ import contextlib
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.disk import ensure_dir, explain
 from engine.errors import BranchlineError, StoreError
@@ -41,8 +42,7 @@ _OPERATOR = {"channel": "terminal", "accountId": "default"}
 """Whose an imported session is, in the form in which sessions keep their origin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What became of one conversation. Titles and remarks are untrusted.
 
     Attributes:
@@ -67,8 +67,7 @@ class Imported:
     odd: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What an import brought. `odd` is what concerns all of it."""
 
     path: Path

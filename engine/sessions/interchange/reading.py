@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from engine.clock import iso, parse_iso
 from engine.errors import BranchlineError, StoreError
@@ -18,6 +18,7 @@ from engine.sessions.interchange.sources import Source
 from engine.sessions.lines import decode_line
 from engine.sessions.migrate import VERSION, from_flat, is_flat, stable_ids, upgrade, version_of
 from engine.sessions.tree import Tree
+from engine.values import replace
 
 __all__ = ["Refused", "read_source"]
 
@@ -27,8 +28,7 @@ _FIRST = 200
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """What could not be taken in, and why."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from engine.sessions.entries import OUR_PREFIX, Entry
 from engine.sessions.pieces import Piece, pieces
@@ -20,8 +21,7 @@ __all__ = ["Shown", "facts", "follow", "shown", "title_of"]
 Kind = Literal["user", "assistant", "tool", "summary", "note", "data", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """An entry for readers.
 
     Attributes:

@@ -13,11 +13,11 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from engine.disk import Disk, explain, read_file
 from engine.errors import StoreError
@@ -57,8 +57,7 @@ _EXPORT = re.compile(r"conversations[-_.]?\w*\.json", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One file to import.
 
     Attributes:
@@ -78,8 +77,7 @@ class Source:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What there is to import, and what was left out, in words."""
 
     files: tuple[Source, ...]

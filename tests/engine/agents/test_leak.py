@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -14,6 +13,7 @@ from engine.events import Event, LeakFound, Noticed
 from engine.models.protocol import ChatMessage, ModelRequest, Text
 from engine.rights.sharing import Sharing, read_speaker
 from engine.sessions.transcript import Transcript
+from engine.values import replace
 from tests.engine.conftest import Open, answer, dm, said
 
 pytestmark = pytest.mark.usefixtures("open_door")

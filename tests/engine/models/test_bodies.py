@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from engine.models.protocol import (
     ToolResult,
     ToolSpec,
 )
+from engine.values import replace
 from tests.engine.models.recorded import ANTHROPIC, OLLAMA, OPENAI
 from tests.engine.models.support import APIS, ask, endpoint, info, user
 

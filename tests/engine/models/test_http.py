@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -14,6 +13,7 @@ from engine.models.closing import closing
 from engine.models.http import get_json
 from engine.models.openai import OpenAIProvider
 from engine.models.protocol import Done, Text, TextDelta
+from engine.values import replace
 from tests.engine.models.recorded import ANTHROPIC, OLLAMA, OPENAI, RECORDED, lines, piece, sse
 from tests.engine.models.support import (
     APIS,

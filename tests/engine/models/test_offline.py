@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,6 +24,7 @@ from engine.models.protocol import (
     ToolResult,
     ToolSpec,
 )
+from engine.values import replace
 
 OLD = ChatMessage("assistant", (Text(NOTE),))
 SESSIONS = ToolSpec("sessions_list", "Lists sessions.", {"type": "object", "properties": {}})

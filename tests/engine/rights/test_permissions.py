@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from engine.rights.permissions import (
 )
 from engine.routing.envelope import Envelope, Peer, Sender
 from engine.routing.router import Router
+from engine.values import replace
 
 BOB = Principal("telegram:default:bob", "Bob")
 
