@@ -11,10 +11,19 @@ from typing import Any
 from msgspec import Struct
 
 from engine.config.schema import DmScope
-from engine.scenario.stage import Leak, Said, Stage
+from engine.scenario.stage import Stage
+from engine.scenario.told import Leak, Said
 from engine.scenario.values import Expectation, Scenario, Step, Texts
 
-__all__ = ["Failure", "Outcome", "Played", "judge", "run_scenario"]
+__all__ = [
+    "Failure",
+    "Outcome",
+    "Played",
+    "judge",
+    "judged",
+    "run_scenario",
+    "wrongly_exposed",
+]
 
 _LOOKED_AT = 20_000
 """Characters of a text that a regular expression is tried on."""
@@ -147,11 +156,12 @@ async def run_scenario(
             steps = []
             for number, step in enumerate(scenario.steps, 1):
                 said = await stage.play(step)
-                steps.append(_judged(number, step, said, stage))
+                steps.append(judged(number, step, said, stage))
             return _outcome(scenario, tuple(steps), stage.leaks(), expect_leak)
 
 
-def _judged(number: int, step: Step, said: tuple[Said, ...], stage: Stage) -> Played:
+def judged(number: int, step: Step, said: tuple[Said, ...], stage: Stage) -> Played:
+    """A step that was played, with what did not hold."""
     failures = [failure for one in said for failure in judge(number, one, stage)]
     return Played(number, step.kind, step.line, said, tuple(failures))
 
@@ -160,11 +170,7 @@ def _outcome(
     scenario: Scenario, steps: tuple[Played, ...], leaks: tuple[Leak, ...], expect_leak: bool
 ) -> Outcome:
     failures = [failure for one in steps for failure in one.failures]
-    if scenario.exposed is not None:
-        seen = frozenset((leak.reader, leak.author) for leak in leaks if not leak.blocked)
-        if seen != scenario.exposed:
-            expected = f"words exposed: {_pairs(scenario.exposed)}"
-            failures.append(Failure(0, expected, _pairs(seen), about_leak=True))
+    failures += wrongly_exposed(scenario, leaks)
     broken: list[Failure] = []
     if expect_leak:
         broken = [failure for failure in failures if failure.about_leak]
@@ -172,6 +178,18 @@ def _outcome(
         if not any(not leak.blocked for leak in leaks):
             failures.append(Failure(0, "somebody sees another's words", "nobody does"))
     return Outcome(scenario, not failures, steps, tuple(failures), leaks, tuple(broken))
+
+
+def wrongly_exposed(scenario: Scenario, leaks: tuple[Leak, ...]) -> tuple[Failure, ...]:
+    """Whether other words than expected were seen in the end."""
+    if scenario.exposed is None:
+        return ()
+    seen = frozenset((leak.reader, leak.author) for leak in leaks if not leak.blocked)
+    if seen == scenario.exposed:
+        return ()
+    return (
+        Failure(0, f"words exposed: {_pairs(scenario.exposed)}", _pairs(seen), about_leak=True),
+    )
 
 
 def _pairs(pairs: frozenset[tuple[str, str]]) -> str:

@@ -248,7 +248,7 @@ class _Reader:
         except EnvelopeError as error:
             self._faults.add(here, str(error))
         expect = self._expect(raw.get("expect", {}), (*here, "expect"))
-        return Message(name, user.name, raw["say"], facts, expect)
+        return Message(name, user.name, raw["say"], facts, expect, via)
 
     def _known_user(self, name: str, here: KeyPath) -> User | None:
         found = self._users.get(name)

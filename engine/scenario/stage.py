@@ -10,21 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from engine.agents.leak import Sighting
 from engine.agents.turn import in_thread
 from engine.clock import ManualClock
 from engine.config.schema import DmScope
 from engine.engine import Engine
-from engine.errors import LeakRefused
-from engine.models.protocol import ModelRequest, Text, ToolResult
+from engine.models.protocol import ModelRequest
 from engine.routing.read import read_envelope
-from engine.scenario.values import Expectation, Message, Scenario, Step
-from engine.turns.order import Receipt, Setup, TurnResult
+from engine.scenario.told import Leak, Said, newest_of, outcome_of, text_of
+from engine.scenario.values import Message, Scenario, Step
+from engine.turns.order import Receipt, Setup
 from engine.values import replace
 
-__all__ = ["Leak", "Said", "Stage", "merged"]
+__all__ = ["Stage", "merged", "shuffled"]
 
 PATIENCE = 60.0
 """Real seconds that a message may take."""
@@ -34,36 +32,6 @@ HIDDEN = "XXXXXXXX"
 
 BETWEEN = 1.0
 """Virtual seconds from one message to the next."""
-
-
-class Said(Struct, frozen=True):
-    """A message that was delivered, and what came of it. `requests`: the texts of the model
-    requests that answered it and got through the door."""
-
-    message: Message
-    expect: Expectation
-    outcome: str
-    agent: str
-    key: str
-    matched_by: str
-    reply: str
-    requests: tuple[str, ...] = ()
-
-
-class Leak(Struct, frozen=True):
-    """A user who was answered, or would have been, with another user's words in the request.
-
-    Attributes:
-        rule: the setting that shares them, or that nothing does (then it was `blocked`).
-        words: what the author said, in order.
-    """
-
-    reader: str
-    author: str
-    session: str
-    rule: str
-    blocked: bool
-    words: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -97,6 +65,15 @@ def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     return root
 
 
+def shuffled(chance: random.Random, messages: Iterable[Message]) -> list[Message]:
+    """In another order than given, where there is another."""
+    given = list(messages)
+    mixed = list(given)
+    while len(mixed) > 1 and mixed == given:
+        chance.shuffle(mixed)
+    return mixed
+
+
 class Stage:
     """A scenario being played. Made by `Stage.open`.
 
@@ -106,12 +83,22 @@ class Stage:
 
     engine: Engine
 
-    def __init__(self, scenario: Scenario, state_dir: Path, seed: int, config: dict[str, Any]):
+    def __init__(
+        self,
+        scenario: Scenario,
+        state_dir: Path,
+        seed: int,
+        config: dict[str, Any],
+        *,
+        paced: bool = False,
+    ):
         self.scenario = scenario
         self.state_dir = state_dir
+        self.seed = seed
         self._chance = random.Random(seed)
         self._clock = ManualClock(scenario.clock)
         self._config = config
+        self._paced = paced
         self._earlier: list[dict[str, Any]] = []
         self._memory = _Memory()
         self._armed: Setup | None = None
@@ -126,19 +113,24 @@ class Stage:
         *,
         seed: int | None = None,
         scope: DmScope | None = None,
+        paced: bool = False,
     ) -> AsyncIterator[Stage]:
         """Open an engine for a scenario in an empty state dir.
+
+        It must be left, and `restart` played, by the task that entered it.
 
         Args:
             seed: instead of the scenario's own.
             scope: `session.dmScope` to begin with, instead of the scenario's own.
+            paced: whether the offline model takes its time (the machine's, not the scenario's).
 
         Raises:
             ConfigError: the scenario's config cannot be used.
             StoreError: the state dir cannot be used.
         """
         config = merged(scenario.config, {"session": {"dmScope": scope}} if scope else {})
-        stage = cls(scenario, state_dir, scenario.seed if seed is None else seed, config)
+        seed = scenario.seed if seed is None else seed
+        stage = cls(scenario, state_dir, seed, config, paced=paced)
         try:
             await stage._start()
             yield stage
@@ -157,10 +149,20 @@ class Stage:
                 config_path=path,
                 environ={},
                 clock=self._clock,
-                paced=False,
+                paced=self._paced,
                 checks=(self._record,),
             )
         )
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config in force, as an object."""
+        return self._config
+
+    @property
+    def now(self) -> int:
+        """The virtual clock, ms since 1970."""
+        return self._clock.now()
 
     def _config_text(self) -> str:
         return json.dumps(self._config, indent=2)
@@ -185,7 +187,7 @@ class Stage:
                 said = await self._redeliver(step)
             case _:
                 said = await self._change(step)
-        self._look()
+        self.sightings()
         return tuple(said)
 
     async def _change(self, step: Step) -> list[Said]:
@@ -231,11 +233,7 @@ class Stage:
         return said
 
     def _shuffled(self, messages: tuple[Message, ...]) -> list[Message]:
-        """In another order than given, where there is another."""
-        mixed = list(messages)
-        while len(mixed) > 1 and mixed == list(messages):
-            self._chance.shuffle(mixed)
-        return mixed
+        return shuffled(self._chance, messages)
 
     async def _redeliver(self, step: Step) -> list[Said]:
         message = self._memory.delivered.get(step.value)
@@ -273,7 +271,7 @@ class Stage:
         return Said(
             message,
             message.expect,
-            _outcome_of(result),
+            outcome_of(result),
             order.agent_id,
             key,
             order.route.matched_by if order.route else "",
@@ -284,22 +282,23 @@ class Stage:
     def _answered(self, key: str, entry_id: str | None, before: int) -> tuple[str, ...]:
         """The requests made for an entry, as text: those whose newest message it is."""
         return tuple(
-            _text_of(request)
+            text_of(request)
             for request in self._memory.requests[before:]
-            if request.session_key == key and entry_id is not None and _newest(request) == entry_id
+            if request.session_key == key and entry_id and newest_of(request) == entry_id
         )
 
     def key_of(self, message_id: str) -> str | None:
         """The session in which a message landed."""
         return self._memory.keys.get(message_id)
 
-    def _look(self) -> None:
-        """Take in what the leak monitor saw; a restart makes it forget."""
+    def sightings(self) -> tuple[Sighting, ...]:
+        """What the leak monitor saw so far, also before a restart, which makes it forget."""
         for one in self.engine.leaks.sightings():
             pair = one.session_key, one.reader, one.author, one.rule
             known = self._memory.sightings.get(pair)
             entries = dict.fromkeys((*(known.entries if known else ()), *one.entries))
             self._memory.sightings[pair] = replace(one, entries=tuple(entries))
+        return tuple(self._memory.sightings.values())
 
     def leaks(self) -> tuple[Leak, ...]:
         """Who saw, or would have seen, whose words, beyond what rules mean to share; each pair of
@@ -322,30 +321,3 @@ class Stage:
                 )
             )
         return tuple(found)
-
-
-def _outcome_of(result: TurnResult) -> str:
-    if result.duplicate:
-        return "duplicate"
-    if isinstance(result.error, LeakRefused):
-        return "refused"
-    if result.error is not None:
-        return "error"
-    if result.admission is not None:
-        return "blocked" if result.admission.outcome == "refused" else result.admission.outcome
-    return "command" if result.command else "answered"
-
-
-def _newest(request: ModelRequest) -> str | None:
-    """The entry of the newest message of a person."""
-    for message in reversed(request.messages):
-        if message.role == "user" and message.entry_ids:
-            return message.entry_ids[-1]
-    return None
-
-
-def _text_of(request: ModelRequest) -> str:
-    parts = [request.system]
-    for message in request.messages:
-        parts += [block.text for block in message.content if isinstance(block, Text | ToolResult)]
-    return "\n".join(parts)

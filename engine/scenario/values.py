@@ -56,13 +56,15 @@ class Expectation(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """Something that a user says. `facts` is an envelope in JSON, ready to be read."""
+    """Something that a user says. `facts` is an envelope in JSON, ready to be read; `via` names
+    the identity that says it."""
 
     id: str
     user: str
     text: str
     facts: Mapping[str, Any]
     expect: Expectation = Expectation()
+    via: str = ""
 
 
 class User(Struct, frozen=True):

@@ -12,7 +12,7 @@ from tui.cli.place import json_option
 
 if TYPE_CHECKING:
     from engine.scenario.play import Failure, Outcome
-    from engine.scenario.stage import Leak
+    from engine.scenario.told import Leak
 
 __all__ = ["simulate"]
 
