@@ -17,6 +17,7 @@ from engine.agents.pairing_book import PairingBook
 from engine.agents.reload import ConfigRoom
 from engine.agents.settings import Settings, first_snapshot
 from engine.agents.turn import Kitchen, in_thread
+from engine.agents.usebook import UseBook
 from engine.agents.views import (
     Counts,
     HistoryPage,
@@ -44,7 +45,7 @@ from engine.sessions.store import Store
 from engine.sessions.tree import Tree
 from engine.turns.intake import check_place, check_text, make_order, workspace_of
 from engine.turns.lanes import Lanes
-from engine.turns.order import Order, Receipt, Setup
+from engine.turns.order import Order, Receipt, Setup, TurnResult
 from engine.turns.pool import SessionPool
 from engine.turns.redelivery import Deliveries
 
@@ -61,6 +62,7 @@ __all__ = [
     "Receipt",
     "SessionInfo",
     "SessionView",
+    "TurnResult",
     "Xray",
 ]
 
@@ -76,6 +78,7 @@ class Engine:
         branches: moves, edits, copies and marks in a session's tree.
         settings: the config: its file, live reload, edits, revisions.
         compaction: folds sessions, with a look at the summary first.
+        uses: which messages came, counted while somebody keeps it.
         keeping: archives, restores, renames, deletes sessions; their generations.
     """
 
@@ -127,11 +130,11 @@ class Engine:
         self._look = Looker(self._kitchen, lambda: self.setup)
         self.pairing = PairingBook(disk, state_dir, clock)
         self._gate = Gate(self.pairing, self._pool, clock)
-        self.keeping = Keeping(self._kitchen, lambda: self.setup, state_dir)
-        renew = self.keeping.rules.renew_when_over
-        self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view, renew)
+        self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view)
         self.branches = TreeRoom(self._kitchen, lambda: self.setup, self._dispatch.start)
         self.compaction = CompactionRoom(self._kitchen, lambda: self.setup)
+        self.uses = UseBook(lambda: Store(disk, state_dir, clock), self.subscribe)
+        self.keeping = Keeping(self._kitchen)
 
     @classmethod
     @asynccontextmanager
@@ -154,8 +157,7 @@ class Engine:
             state_dir: where everything is.
             config_path: the config; by default as engine.config.paths finds it.
             environ: environment variables; by default the process's own.
-            disk: the door to files.
-            clock: the door to time.
+            disk, clock: the doors to files and time.
             paced: whether the offline model takes its time, so that a person sees it write.
             checks: called with each model request, after the leak check; may refuse it.
 
@@ -213,9 +215,9 @@ class Engine:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the config, the indexes and the clock."""
-        one, store, rules = self.setup, self._pool.store, self.keeping.rules
-        rooms = (one.snapshot, one.router, one.mentions, one.permissions, store, rules)
+        """What is wrong with the config and the indexes."""
+        setup = self.setup
+        rooms = (setup.snapshot, setup.router, setup.mentions, setup.permissions, self._pool.store)
         return tuple(dict.fromkeys(problem for room in rooms for problem in room.problems))
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
@@ -326,11 +328,8 @@ class Engine:
         return await self._look.xray(session_key, leaf)
 
     async def search(self, session_key: str, query: str, *, limit: int = 10_000) -> list[Hit]:
-        """Entries of a session that hold what is looked for, of all branches, in file order.
-
-        Args:
-            query: words and `"phrases"`; `re:` and a pattern.
-            limit: most entries.
+        """At most `limit` entries of a session that hold what is looked for, of all branches, in
+        file order. `query`: words and `"phrases"`; or `re:` and a pattern.
 
         Raises:
             CommandError: the query is empty, or its pattern cannot be used.

@@ -30,7 +30,6 @@ __all__ = [
     "Noticed",
     "ReplyDelta",
     "SessionChanged",
-    "SessionRenewed",
     "TurnEnded",
     "TurnQueued",
     "TurnRetrying",
@@ -130,18 +129,6 @@ class SessionChanged(Struct, frozen=True):
     session_key: str
 
 
-class SessionRenewed(Struct, frozen=True):
-    """A session was over, so its next message began a cold one under the same key. `ref`: the file
-    of the conversation that ended, `messages` long; `rule`: the place in the config that decided
-    (`reason` says it for people)."""
-
-    session_key: str
-    reason: str
-    rule: str
-    ref: str
-    messages: int
-
-
 class CompactionStarted(Struct, frozen=True):
     """A summary is being written. `trigger`: threshold, overflow or command; `tokens`: what the
     next request would weigh; `messages`: how many are folded."""
@@ -236,7 +223,6 @@ Event = (
     | TurnEnded
     | TurnedAway
     | SessionChanged
-    | SessionRenewed
     | ConfigChanged
     | ConfigBroken
     | ConfigMoved

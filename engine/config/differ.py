@@ -18,9 +18,10 @@ def _ends(old: list[str], new: list[str]) -> tuple[int, int]:
     return head, next((at for at in range(rest) if old[~at] != new[~at]), rest)
 
 
-def _lines(text: str) -> list[str]:
-    """The lines as a diff shows them."""
-    lines = [line.rstrip("\r") + "\n" for line in text.split("\n")]
+def _lines(text: str, *, returns: str = "") -> list[str]:
+    """The lines as a diff shows them; `returns` stands for carriage returns before a break."""
+    found = ((line, line.rstrip("\r")) for line in text.split("\n"))
+    lines = [bare + returns * (len(line) - len(bare)) + "\n" for line, bare in found]
     if lines[-1] == "\n":
         lines.pop()
     else:
@@ -42,6 +43,8 @@ def unified(old: str, new: str) -> str:
     if old == new:
         return ""
     before, after = _lines(old), _lines(new)
+    if before == after:  # only the ends of lines differ
+        before, after = _lines(old, returns="␍"), _lines(new, returns="␍")
     head, tail = _ends(before, after)
     skip = max(0, head - CONTEXT)
     keep = max(0, tail - CONTEXT)

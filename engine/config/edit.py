@@ -20,7 +20,8 @@ from engine.config.differ import unified
 from engine.config.document import Document, dotted, read_document
 from engine.config.findings import is_private, shown
 from engine.config.keypath import MISSING, replaced, settled, value_at
-from engine.config.layout import Splice, children, insertion, opening, removal, spliced
+from engine.config.layout import Splice, insertion, opening, removal, spliced
+from engine.config.moving import rearranged
 from engine.config.scan import KeyPath
 from engine.config.secrets import Secret, redact
 from engine.config.written import (
@@ -150,7 +151,7 @@ def insert_item(text: str, path: KeyPath, index: int, value: Any) -> Edit:
 
 
 def move_item(text: str, path: KeyPath, source: int, target: int) -> Edit:
-    """Move an item of a list to another position; texts of items move, comments between stay.
+    """Move an item of a list to another position, with the comments that belong to it.
 
     Raises:
         EditRefused: there is no such list or position.
@@ -160,12 +161,11 @@ def move_item(text: str, path: KeyPath, source: int, target: int) -> Edit:
     items = _list(value_at(document.value, path), path)
     if not (0 <= source < len(items) and 0 <= target < len(items)):
         raise EditRefused(f"there are {len(items)} items", place=dotted(path))
-    spans = children(document, path)
     order = [*range(len(items))]
     order.insert(target, order.pop(source))
-    texts = [text[spans[number].start : spans[number].end] for number in order]
-    splices = [Splice(span.start, span.end, put) for span, put in zip(spans, texts, strict=True)]
-    return _checked(document, spliced(text, splices), path, [items[number] for number in order])
+    moved = spliced(text, rearranged(document, path, order))
+    edit = _checked(document, moved, path, [items[number] for number in order])
+    return replace(edit, reason=f"move {dotted(path)}[{source}] to [{target}]")
 
 
 def remove_value(text: str, path: KeyPath) -> Edit:

@@ -14,7 +14,17 @@ from engine.config.document import Document
 from engine.config.scan import BETWEEN, KeyPath, Span
 from engine.config.written import Style, indent_at, lead, line_start, own_indent
 
-__all__ = ["Splice", "children", "insertion", "opening", "removal", "spliced"]
+__all__ = [
+    "Splice",
+    "after",
+    "children",
+    "comma_after",
+    "insertion",
+    "line_end",
+    "opening",
+    "removal",
+    "spliced",
+]
 
 _BREAK = re.compile("\r\n|[\n\r\u2028\u2029]")
 _BLANKS = re.compile(r"[ \t]*")
@@ -45,19 +55,19 @@ def children(document: Document, path: KeyPath) -> list[Span]:
     return sorted(span for span in found if box.start < span.start < box.end)
 
 
-def _after(text: str, offset: int) -> int:
+def after(text: str, offset: int) -> int:
     """Past spaces and comments."""
     match = BETWEEN.match(text, offset)
     return match.end() if match else offset
 
 
-def _comma(text: str, offset: int) -> int | None:
+def comma_after(text: str, offset: int) -> int | None:
     """Where the comma after an item stands, or None when there is none."""
-    at = _after(text, offset)
+    at = after(text, offset)
     return at if text[at : at + 1] == "," else None
 
 
-def _line_end(text: str, offset: int) -> int:
+def line_end(text: str, offset: int) -> int:
     """Past the line break that ends the line of an offset."""
     match = _BREAK.search(text, offset)
     return match.end() if match else len(text)
@@ -98,7 +108,7 @@ def insertion(
 
 def _behind(document: Document, style: Style, path: KeyPath, last: Span, item: str) -> list[Splice]:
     text, close = document.text, document.spans[path].end - 1
-    comma = _comma(text, last.end)
+    comma = comma_after(text, last.end)
     tail = last.end if comma is None else comma + 1
     found = [Splice(last.end, last.end, ",")] if comma is None else []
     end = "" if comma is None else ","
@@ -124,13 +134,13 @@ def _before(
     text, here = document.text, lead(items[index])
     anchor = document.spans[path].start + 1
     if index:
-        comma = _comma(text, items[index - 1].end)
+        comma = comma_after(text, items[index - 1].end)
         anchor = items[index - 1].end if comma is None else comma + 1
     indent = own_indent(text, here)
-    line = _line_end(text, anchor)
+    line = line_end(text, anchor)
     if indent is not None and anchor < line <= line_start(text, here):
         rest = text[anchor:line]
-        if _after(rest, 0) == len(rest):  # a comment that goes on below would be torn
+        if after(rest, 0) == len(rest):  # a comment that goes on below would be torn
             return [Splice(line, line, f"{indent}{item},{style.newline}")]
     if indent is not None:
         return [Splice(here, here, f"{item},{style.newline}{indent}")]
@@ -163,14 +173,14 @@ def removal(document: Document, path: KeyPath) -> list[Splice]:
     items = children(document, path[:-1])
     place = items.index(span)
     start, end = lead(span), span.end
-    comma = _comma(text, end)
+    comma = comma_after(text, end)
     found: list[Splice] = []
     if comma is not None and not text[end:comma].strip(" \t"):
         end = comma + 1
     elif comma is not None:
         found.append(Splice(comma, comma + 1, ""))
     elif place:
-        before = _comma(text, items[place - 1].end)
+        before = comma_after(text, items[place - 1].end)
         if before is not None:
             found.append(Splice(before, before + 1, ""))
     if len(items) == 1:
@@ -183,11 +193,11 @@ def removal(document: Document, path: KeyPath) -> list[Splice]:
 def _tidied(text: str, start: int, end: int, *, last: bool) -> Splice:
     """A cut that takes its empty line, or the spaces on one side, along."""
     own = own_indent(text, start)
-    line = _line_end(text, end)
+    line = line_end(text, end)
     blanks = _BLANKS.match(text, end)
-    after = blanks.end() if blanks else end
-    if own is not None and not text[end:line].strip(" \t\r\n\u2028\u2029") and after < line:
+    past = blanks.end() if blanks else end
+    if own is not None and not text[end:line].strip(" \t\r\n\u2028\u2029") and past < line:
         return Splice(start - len(own), line, "")
     if last and own is None:
         return Splice(len(text[:start].rstrip(" \t")), end, "")
-    return Splice(start, after, "")
+    return Splice(start, past, "")

@@ -8,8 +8,9 @@ meet in one session, or somebody is led to a session that holds another's words 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from msgspec import Struct
@@ -138,24 +139,24 @@ class _Words(Struct, frozen=True):
     new: str
 
 
-def preview(old: Config, new: Config, envelopes: Iterable[Envelope]) -> Preview:
+def preview(
+    old: Config, new: Config, envelopes: Iterable[Envelope] | Mapping[Envelope, int]
+) -> Preview:
     """Compare where messages go under two configs.
 
     Args:
         old: the config in force.
         new: the one to be tried.
-        envelopes: recorded messages; texts are not looked at, so any order gives one answer.
+        envelopes: recorded messages, or how many there are of each sort; texts are not looked at,
+            so any order gives one answer.
     """
     before, after = Router(old), Router(new)
     links = IdentityLinks(new.session.identity_links)
-    words = Counter(
-        _Words(
-            person_of(envelope, links),
-            before.route(envelope).session_key,
-            after.route(envelope).session_key,
-        )
-        for envelope in envelopes
-    )
+    words: Counter[_Words] = Counter()
+    counted = envelopes.items() if isinstance(envelopes, Mapping) else zip(envelopes, repeat(1))
+    for envelope, count in counted:
+        old_key, new_key = before.route(envelope).session_key, after.route(envelope).session_key
+        words[_Words(person_of(envelope, links), old_key, new_key)] += count
     into: dict[str, Counter[_Words]] = defaultdict(Counter)
     out_of: dict[str, Counter[_Words]] = defaultdict(Counter)
     for one, count in words.items():

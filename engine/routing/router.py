@@ -68,6 +68,7 @@ class Route:
         session_key: the conversation.
         main_session_key: the agent's main session.
         matched_by: the tier that decided.
+        rule: what decided, by its place in the config: `bindings[3]`, `routing["a:*"]`, `default`.
     """
 
     agent_id: str
@@ -75,6 +76,7 @@ class Route:
     session_key: str
     main_session_key: str
     matched_by: MatchedBy
+    rule: str = field(compare=False)
     _explain: Callable[[], tuple[TraceStep, ...]] = field(compare=False, repr=False)
 
     @property
@@ -118,26 +120,28 @@ class Router:
             The route; the same for the same config and envelope.
         """
         facts = facts_of(envelope)
-        agent, matched_by = self._decide(facts)
+        rule, agent, matched_by = self._decide(facts)
         return Route(
             agent,
             facts.account,
             self._session_key(agent, envelope, facts),
             f"agent:{agent}:{MAIN_KEY}",
             matched_by,
+            rule,
             partial(self._trace, facts),
         )
 
-    def _decide(self, facts: Facts) -> tuple[str, MatchedBy]:
+    def _decide(self, facts: Facts) -> tuple[str, str, MatchedBy]:
+        """(rule, agent, tier)"""
         found = self._index.find(facts)
         if found:
-            return found[0].agent_id, found[1]
+            return found[0].name, found[0].agent_id, found[1]
         if self._patterns:
             keys = base_keys(facts)
             for pattern in self._patterns:
                 if pattern.failure(keys) is None:
-                    return pattern.agent_id, "binding.channel"
-        return self.agents.default, "default"
+                    return pattern.name, pattern.agent_id, "binding.channel"
+        return "default", self.agents.default, "default"
 
     def _trace(self, facts: Facts) -> tuple[TraceStep, ...]:
         seen: list[tuple[str, str, Tier, Failure | None]] = [

@@ -207,13 +207,13 @@ class SessionPool:
             rule: the place in the config that decided.
 
         Returns:
-            The old one, as it is kept.
+            The new session.
 
         Raises:
             SessionNotFound, SessionBusy, StoreError: nothing was begun.
         """
         try:
-            return reset(self.store, key, reason=reason, rule=rule)[0]
+            return reset(self.store, key, reason=reason, rule=rule)
         finally:
             self.drop(key)
 
