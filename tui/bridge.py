@@ -23,6 +23,10 @@ __all__ = ["PERIOD", "Batch", "Bridge", "Listener", "Merger"]
 PERIOD = 0.05
 """Seconds between two batches, at least."""
 
+LIST_PERIOD = 0.25
+"""Seconds between two readings of the list of sessions, at least: it costs more, the more there
+are, and says little that the events do not."""
+
 Batch = tuple[Event, ...]
 Listener = Callable[[Batch], None]
 
@@ -135,7 +139,7 @@ class Bridge:
             self._stale.clear()
             await self.load()
             self._publish(())
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(LIST_PERIOD)
 
     def tell_again(self) -> None:
         """Have the screens look again at what no event tells of."""

@@ -23,6 +23,7 @@ from engine.sessions.outline import VIEWS, lay_out
 from engine.sessions.rows import TreeRows
 from engine.sessions.search import search_tree
 from engine.sessions.transcript import Transcript
+from tests.bench.frames import frames, spread
 from tests.tui.driving import running, screen, until
 from tests.tui.trees import KEY, said, write
 from tui.grove import grow
@@ -75,33 +76,6 @@ class PlainList(ScrollView, can_focus=True):
 class PlainApp(App[None]):
     def compose(self) -> ComposeResult:
         yield PlainList()
-
-
-async def frames(app: App[Any], move: Callable[[int], object], count: int = 100) -> list[float]:
-    """Milliseconds from a key's action until its frame is drawn, now a row on, now a page."""
-    drawn: list[float] = []
-    display = app._display
-
-    def seen(*args: Any) -> None:
-        display(*args)
-        drawn.append(time.perf_counter())
-
-    app._display = seen  # type: ignore[method-assign]
-    found = []
-    for number in range(count):
-        await asyncio.sleep(0.001)
-        drawn.clear()
-        start = time.perf_counter()
-        move(17 if number % 10 == 0 else 1)
-        while not drawn:
-            await asyncio.sleep(0)
-        found.append((drawn[0] - start) * 1000)
-    app._display = display  # type: ignore[method-assign]
-    return found
-
-
-def spread(found: list[float]) -> tuple[float, float]:
-    return statistics.median(found), statistics.quantiles(found, n=20)[-1]
 
 
 async def at_the_session(app: Any, pilot: Pilot[None]) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 @pytest.fixture
 async def slow_model() -> AsyncIterator[str]:
-    """A config whose model is a server here that says a word now and then, for ever."""
+    """A config whose model is a server here that says some words, then one now and then, for
+    ever: however slow the machine, what was asked stays in sight."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -25,7 +26,7 @@ async def slow_model() -> AsyncIterator[str]:
                 choice = {"index": 0, "delta": {"content": f"word{number} "}}
                 writer.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
                 await writer.drain()
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02 if number < 60 else 1)
         except (ConnectionError, asyncio.CancelledError):
             pass  # the test is over
         finally:

@@ -20,10 +20,14 @@ WIDE, SMALL, TINY = (120, 40), (80, 24), (50, 15)
 
 @asynccontextmanager
 async def running(
-    state_dir: Path, size: tuple[int, int] = WIDE, disk: Disk | None = None
+    state_dir: Path,
+    size: tuple[int, int] = WIDE,
+    disk: Disk | None = None,
+    *,
+    paced: bool = True,
 ) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
     """The app on an open engine, with its first session shown."""
-    async with Engine.open(state_dir, environ={}, disk=disk) as engine:
+    async with Engine.open(state_dir, environ={}, disk=disk, paced=paced) as engine:
         app = BranchlineApp(engine)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: screen(app).chat.ref != "" and app.is_running)

@@ -1,0 +1,142 @@
+"""Every screen with 500 sessions, a tree of 10,000 entries and a conversation of 5,000 messages:
+a key to its frame, a message more, ten thousand turns. The numbers are printed with `-s`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.routing.envelope import Envelope, Peer
+from tests.bench.frames import frames, spread
+from tests.bench.test_bench_app import make_sessions
+from tests.bench.test_bench_tree import entries
+from tests.tui.driving import running, screen, until
+from tests.tui.trees import KEY, said, write
+from tui.app import BranchlineApp
+from tui.screens.tree import TreeScreen
+from tui.widgets.message import MessageView
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
+
+TURNS = int(os.environ.get("BRANCHLINE_BENCH_TURNS", "1000"))
+LONG = "agent:main:chat:long"
+
+
+def linear(count: int) -> list[dict[str, Any]]:
+    """A conversation without a fork."""
+    names = [f"{number:08x}" for number in range(count)]
+    return [
+        said(name, names[at - 1] if at else None, ("user", "assistant")[at % 2], f"words {at} " * 9)
+        for at, name in enumerate(names)
+    ]
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = tmp_path_factory.mktemp("busy")
+    make_sessions(state, 500)
+    write(state, entries(10_000, 300))
+    write(state, linear(5000), key=LONG)
+    return state
+
+
+async def opened(app: BranchlineApp, pilot: Pilot[None], key: str) -> None:
+    screen(app).open_session(key)
+    await until(pilot, lambda: screen(app).chat.ref == key, key)
+    await pilot.pause(0.5)
+
+
+def told(name: str, found: list[float], keys: str) -> None:
+    middle, high = spread(found)
+    print(f"{name:14} {keys:22} p50 {middle:5.1f}  p95 {high:5.1f} ms")
+
+
+async def test_a_key_on_every_screen(busy: Path) -> None:
+    async with running(busy) as (app, pilot):
+        print()
+        await opened(app, pilot, LONG)
+        home = screen(app)
+        home.sessions.focus()
+        told("sessions", await frames(app, home.sessions.action_move), "down the list")
+        home.conversation.focus()
+        home.conversation.action_oldest()
+        await pilot.pause(0.3)
+        told("conversation", await frames(app, _down(home.conversation), 30), "block cursor")
+        home.composer.focus()
+        told("composer", await frames(app, lambda step: home.composer.insert("x")), "a letter")
+        await opened(app, pilot, KEY)
+        await app.switch_mode("tree")
+        tree = app.screen_stack[0]
+        assert isinstance(tree, TreeScreen)
+        await until(pilot, lambda: tree.forest is not None, "the tree")
+        await pilot.pause(0.5)
+        tree.list.cursor = 0
+        told("tree", await frames(app, tree.list.action_move), "down the tree")
+
+
+def _down(conversation: Any) -> Callable[[int], object]:
+    """A step up and down in turn, so that each changes something."""
+    steps = [0]
+
+    def move(step: int) -> None:
+        steps[0] += 1
+        conversation.action_move(1 if steps[0] % 2 else -1)
+
+    return move
+
+
+async def test_a_message_costs_the_same_at_ten_and_at_five_thousand(tmp_path: Path) -> None:
+    costs = {}
+    for count in (10, 5000):
+        state = tmp_path / str(count)
+        write(state, linear(count), key=LONG)
+        async with running(state, paced=False) as (app, pilot):
+            await opened(app, pilot, LONG)
+            costs[count] = statistics.median([await one_more(app, pilot, n) for n in range(15)])
+    print(f"\na message more: {costs[10]:.1f} ms of work at 10, {costs[5000]:.1f} ms at 5,000")
+    assert costs[5000] < 4 * costs[10]
+
+
+async def one_more(app: BranchlineApp, pilot: Pilot[None], number: int) -> float:
+    """Work (ms of this process) from sending a message until its reply stands on the screen."""
+    start = time.process_time()
+    envelope = Envelope("terminal", f"message {number} more")
+    receipt = await app.engine.submit(envelope, session_key=LONG)
+    result = await receipt.result()
+    shown = screen(app).conversation
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if any(view.shown.key == result.reply_entry_id for view in shown.query(MessageView)):
+            break
+    return (time.process_time() - start) * 1000
+
+
+def resident() -> float:
+    """Memory of this process, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+async def test_memory_stays_flat_over_many_turns_with_the_app_open(tmp_path: Path) -> None:
+    people, sizes = 50, []
+    async with running(tmp_path, paced=False) as (app, pilot):
+        for number in range(TURNS):
+            envelope = Envelope("telegram", f"turn {number}", peer=Peer("dm", str(number % people)))
+            receipt = await app.engine.submit(envelope)
+            await receipt.result()
+            if number == people:
+                await opened(app, pilot, receipt.session_key)
+            if number % (TURNS // 4) == TURNS // 4 - 1:
+                await pilot.pause()
+                sizes.append(resident())
+    print(f"\n{TURNS:,} turns: memory by quarters {', '.join(f'{s:.0f}' for s in sizes)} MB")
+    assert sizes[-1] - sizes[1] < 60
