@@ -21,6 +21,7 @@ from tui.confignews import ConfigNews, News
 from tui.home import Home
 from tui.screens.sessions import SessionsScreen
 from tui.theme import DARK, own_themes, read_themes
+from tui.tour import Tour
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -84,6 +85,8 @@ class BranchlineApp(Home):
 
     def __init__(self, engine: Engine):
         super().__init__(engine)
+        if self.memory.tour is not None:
+            self.tour = Tour(self)
         for theme in own_themes():
             self.register_theme(theme)
         self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
@@ -109,6 +112,8 @@ class BranchlineApp(Home):
         gc.freeze()  # what a start made stays; see tui.launch
         gc.enable()
         self.theme_changed_signal.subscribe(self, self._keep_theme)
+        if self.tour is not None:
+            self.tour.start()
         self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
         self.tell(self.engine.problems)
         self.tell(self._keymap_problems())

@@ -7,7 +7,7 @@ no screen knows the app.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from textual.app import App
 from textual.dom import DOMNode
@@ -19,6 +19,9 @@ from tui.bridge import Bridge
 from tui.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory
 from tui.pairing import PairingDesk
+
+if TYPE_CHECKING:
+    from tui.tour import Tour
 
 __all__ = ["Home", "home_of"]
 
@@ -34,6 +37,7 @@ class Home(App[None]):
         pairings: who asks to be let in.
         memory: what is remembered until the next start.
         farewell: what is printed after the app is left.
+        tour: the tour of the demo; None in a state that is none.
     """
 
     def __init__(self, engine: Engine):
@@ -43,6 +47,7 @@ class Home(App[None]):
         self.pairings = PairingDesk(engine.pairing)
         self.memory: AppMemory = load_memory(engine.state_dir)
         self.farewell = ""
+        self.tour: Tour | None = None
 
     @property
     def glyphs(self) -> Glyphs:

@@ -92,6 +92,9 @@ def system_commands(app: Home, screen: Screen[Any]) -> Iterable[SystemCommand]:
         "Let strangers in, or not",
         partial(isolation.show_pairings, app),
     )
+    if app.tour is not None:
+        yield SystemCommand("Tour: show it", "What to try next", partial(app.tour.show, True))
+        yield SystemCommand("Tour: start over", "From its first step", app.tour.restart)
     if isinstance(screen, SessionsScreen):
         yield SystemCommand(
             "Put the leak warning away", "It stays among the problems", screen.dismiss_leaks

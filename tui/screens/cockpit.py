@@ -21,6 +21,7 @@ from tui.tracker import Tracker
 from tui.widgets.bar import Bar
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner
+from tui.widgets.tourpanel import TourPanel
 
 __all__ = ["CockpitScreen"]
 
@@ -55,6 +56,8 @@ class CockpitScreen(Screen[None]):
             show=False,
             tooltip="It stays among the problems",
         ),
+        Binding("f8", "tour", "Tour", id="tour.show", show=False, tooltip="Put away or bring back"),
+        Binding("f9", "tour_skip", "Next step", id="tour.skip", show=False, tooltip="Of the tour"),
         Binding("question_mark", "app.help", "Help", id="go.help", show=False),
         Binding("colon", "app.command_palette", "Commands", id="go.palette", show=False),
     ]
@@ -80,6 +83,7 @@ class CockpitScreen(Screen[None]):
         yield Banner(id="broken")
         yield Banner(dismissable=True, id="leak")
         yield from self.body()
+        yield TourPanel(self.home.tour, self.home.glyphs)
         yield KeyBar()
 
     def row_0(self) -> Bar:
@@ -160,6 +164,20 @@ class CockpitScreen(Screen[None]):
         self.tracker.leaks.clear()
         self.home.bridge.tell_again()
 
+    # the tour of the demo
+
+    def sights(self) -> Iterable[str]:
+        """What can be seen here that the tour asks for, as its steps call it."""
+        return ()
+
+    def action_tour(self) -> None:
+        if self.home.tour is not None:
+            self.home.tour.show(self.home.tour.hidden)
+
+    def action_tour_skip(self) -> None:
+        if self.home.tour is not None:
+            self.home.tour.skip()
+
     def say(self, text: str, title: str) -> None:
         """A short notice; made safe."""
         self.home.say(text, title)
@@ -179,4 +197,6 @@ class CockpitScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in self.NAVIGATE or action in _SHARED:
             return not self.writing
+        if action in ("tour", "tour_skip"):
+            return self.home.tour is not None
         return True

@@ -32,6 +32,7 @@ from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
 from tui.widgets.inspector import Inspector
 from tui.widgets.lines import HintLine
+from tui.widgets.message import MessageView
 from tui.widgets.prompt_history import PromptHistory
 from tui.widgets.rowlist import RowList
 from tui.widgets.sessionlist import SessionList
@@ -192,6 +193,18 @@ class SessionsScreen(ChatBranches, SessionActions):
 
         return {"model": ("default", *model_refs(self.home))}
 
+    def sights(self) -> Iterable[str]:
+        """A compaction that is unfolded; the cursor on a message that it folded."""
+        views = [view for view in self.conversation.query(MessageView) if view.shown.entry]
+        here = self.conversation.current if self.conversation.has_focus else None
+        for place, view in enumerate(views):
+            if view.shown.entry is None or view.shown.entry.type != "compaction":
+                continue
+            if view.unfolded:
+                yield "fold open"
+            if here is not None and here in [above.shown.entry for above in views[:place]]:
+                yield "folded message"
+
     # opening and sending
 
     def open_session(self, key: str) -> None:
@@ -201,6 +214,7 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     @work(exclusive=True, group="open")
     async def _open(self, key: str) -> None:
+        self.conversation.new_here = not self.tracker.infos
         try:
             await self.chat.open(key)
         except BranchlineError as error:

@@ -34,6 +34,7 @@ ASK_AGAIN = 5.0
 """Seconds after which the same page is asked for again: the answer may have been an error."""
 
 _EMPTY = "Nothing has been said here yet.\nWrite below; Enter sends."
+_NEW_HERE = "New here? F1 helps, and `branchline --demo` shows you around in five minutes."
 
 
 @dataclass(slots=True)
@@ -82,6 +83,8 @@ class ChatScroll(VerticalScroll):
         self._live: Live | None = None
         self._older: _Older | None = None
         self._empty: Static | None = None
+        self.new_here = False
+        """Whether an empty page also says where to begin."""
         self._asked: tuple[str | None, float] = (None, 0.0)
         self._unseen = 0
         self._loading = False
@@ -172,7 +175,8 @@ class ChatScroll(VerticalScroll):
         )
         if empty != (self._empty is not None):
             if self._empty is None:
-                self._empty = Static(Content(_EMPTY), classes="-empty")
+                told = f"{_EMPTY}\n\n{_NEW_HERE}" if self.new_here else _EMPTY
+                self._empty = Static(Content(told), classes="-empty")
                 self.mount(self._empty)
             else:
                 self._empty.remove()

@@ -102,6 +102,11 @@ class MessageView(Widget):
         self._redraw()
         return True
 
+    @property
+    def unfolded(self) -> bool:
+        """Whether what was folded away is shown."""
+        return self.shown.folded and bool(self._pieces)
+
     def text_to_copy(self) -> str:
         """The words of the message, safe to paste anywhere, or its one line when it has none."""
         return safe_text(self.shown.body) if self.shown.body else self.shown.title

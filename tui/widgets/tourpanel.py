@@ -1,0 +1,111 @@
+"""The panel of the tour, above the footer: where one is, what was just seen, what to try next."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from tui.glyphs import UNICODE, Glyphs
+from tui.tones import MUTED
+from tui.tour import CHAPTERS, Step, Tour
+
+__all__ = ["TourPanel", "spelled"]
+
+END = "That was the tour. `F8` puts it away; `^Q` leaves, and `branchline` alone is yours."
+
+_KEYS = "F8 hide · F9 skip"
+
+
+def spelled(text: str, glyphs: Glyphs) -> Content:
+    """A text in which keys stand between backticks."""
+    parts = text.replace(UNICODE.fold, glyphs.fold).split("`")
+    return Content.assemble(
+        *((part, "$primary bold" if place % 2 else "") for place, part in enumerate(parts))
+    )
+
+
+class TourPanel(Widget):
+    """One to a screen; without a tour, or with one put away, it takes no room.
+
+    Args:
+        tour: the tour; None where there is none.
+        glyphs: the signs to draw with.
+    """
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS = """
+    TourPanel {
+        height: auto; max-height: 6; background: $surface; color: $foreground;
+        border-left: thick $accent; padding: 0 1; display: none;
+    }
+    TourPanel.-shown { display: block; }
+    """
+
+    def __init__(self, tour: Tour | None, glyphs: Glyphs = UNICODE):
+        super().__init__()
+        self._tour = tour
+        self._glyphs = glyphs
+
+    def on_mount(self) -> None:
+        if self._tour is not None:
+            self._deaf = self._tour.listen(self._draw)
+            self._draw()
+
+    def on_unmount(self) -> None:
+        if self._tour is not None:
+            self._deaf()
+
+    def _draw(self) -> None:
+        if self._tour is not None:
+            self.set_class(not self._tour.hidden, "-shown")
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(self.size.width))
+
+    def _lines(self, width: int) -> list[Content]:
+        tour = self._tour
+        if tour is None or width <= 0:
+            return []
+        lines = [self._head(tour, width)]
+        if tour.last is not None:
+            told = Content.assemble((f"{self._glyphs.yes} ", "$text-success bold"), tour.last.told)
+            lines += told.stylize(MUTED, 2).wrap(width)
+        step = tour.current
+        sign = f"{self._glyphs.arrow} " if step is not None else ""
+        asked = spelled(step.ask if step is not None else END, self._glyphs)
+        return [*lines, *Content.assemble((sign, "$accent bold"), asked).wrap(width)]
+
+    def _head(self, tour: Tour, width: int) -> Content:
+        done = sum(step.id in tour.done for step in tour.steps)
+        where = Content.assemble(("Tour ", "bold"), f"{done} of {len(tour.steps)}", "   ")
+        keys = Content.styled(_KEYS, MUTED)
+        room = width - cell_len(_KEYS) - 1
+        for chapters in (self._chapters(tour), self._chapter(tour.current)):
+            line = Content.assemble(where, chapters)
+            if line.cell_length <= room:
+                return Content.assemble(line, " " * (width - line.cell_length - len(_KEYS)), keys)
+        return where.truncate(width)
+
+    def _chapters(self, tour: Tour) -> Content:
+        """All chapters, the one that is on marked."""
+        here = tour.current.chapter if tour.current is not None else ""
+        past = tour.done
+        parts: list[tuple[str, str]] = []
+        for name in CHAPTERS:
+            if name == here:
+                parts.append((f"{self._glyphs.closed} {name}   ", "$accent bold"))
+            elif all(step.id in past for step in tour.steps if step.chapter == name):
+                parts.append((f"{self._glyphs.yes} {name}   ", "$text-success"))
+            else:
+                parts.append((f"{self._glyphs.skipped} {name}   ", MUTED))
+        return Content.assemble(*parts)
+
+    def _chapter(self, step: Step | None) -> Content:
+        return Content.styled(step.chapter if step is not None else "done", "$accent bold")
