@@ -8,9 +8,9 @@ be done in any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from textual.screen import ModalScreen
 
 from engine.events import (
@@ -23,6 +23,7 @@ from engine.events import (
 )
 from engine.routing.keys import agent_of
 from engine.sessions.journal import STEP
+from engine.values import replace
 
 if TYPE_CHECKING:
     from tui.bridge import Batch
@@ -39,8 +40,7 @@ SHARED = "main"
 SCOPE = "session.dmScope"
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """What there is to see at a moment.
 
     Attributes:
@@ -60,8 +60,7 @@ class Sight:
     facts: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing to try.
 
     Attributes:

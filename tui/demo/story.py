@@ -6,7 +6,7 @@ numbers are its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Peer, Sender
 
@@ -88,8 +88,7 @@ PEOPLE: dict[str, Envelope] = {
 """Envelopes without a text, by who speaks where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """Somebody says something, `ago` minutes before the app is opened. `name` is how later steps
     call the message; `session` where the operator's own words go."""
 
@@ -100,8 +99,7 @@ class Said:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Struct, frozen=True):
     """A message is sent again with other words; the answer to it gets the `name` too."""
 
     ago: int
@@ -110,24 +108,21 @@ class Edited:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Regenerated:
+class Regenerated(Struct, frozen=True):
     """A message is answered once more."""
 
     ago: int
     of: str
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """The conversation goes on after the answer to a message."""
 
     ago: int
     to: str
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A message gets a label."""
 
     ago: int
@@ -135,8 +130,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """The branch that a message is on gets a name."""
 
     ago: int
@@ -144,8 +138,7 @@ class Branch:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
+class Forked(Struct, frozen=True):
     """The way to the answer to a message is copied into a session of its own."""
 
     ago: int
@@ -153,16 +146,14 @@ class Forked:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """What came before is folded into a summary; everything from a message on stays."""
 
     ago: int
     keep_from: str
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """A session gets a model of its own."""
 
     ago: int
@@ -170,8 +161,7 @@ class Model:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Configure:
+class Configure(Struct, frozen=True):
     """The operator changes one value of the config file."""
 
     ago: int
