@@ -19,6 +19,7 @@ from tui import modes
 from tui.bridge import Batch
 from tui.confignews import ConfigNews, News
 from tui.home import Home
+from tui.keymap import completed, key_name, keymap_problems
 from tui.screens.sessions import SessionsScreen
 from tui.theme import DARK, own_themes, read_themes
 from tui.tour import Tour
@@ -63,7 +64,7 @@ class BranchlineApp(Home):
         (140, "-w140"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-h0"), (16, "-h16"), (24, "-h24"), (34, "-h34")]
-    MODES = {"sessions": SessionsScreen, "tree": modes.tree_screen}
+    MODES = {mode.name: mode for mode in modes.MODES}
     DEFAULT_MODE = "sessions"
     COMMANDS = Home.COMMANDS | {
         _palette("SessionsProvider"),
@@ -78,7 +79,7 @@ class BranchlineApp(Home):
             "help",
             "Help",
             id="app.help",
-            key_display="F1",
+            priority=True,  # in dialogs, too
             tooltip="Help for the pane in focus",
         ),
     ]
@@ -179,16 +180,16 @@ class BranchlineApp(Home):
 
         yield from system_commands(self, screen)
 
+    def _keymap_of_config(self) -> dict[str, str]:
+        keymap = dict(self.engine.config.keymap)
+        return completed(keymap, [BranchlineApp, *modes.nodes()]) if keymap else {}
+
     def _keymap_problems(self) -> list[Problem]:
         """Told here, once: Textual tells a clash at each key press, and not every clash."""
-        from tui.keymap import keymap_problems
-
-        own = (BranchlineApp, SessionsScreen, *SessionsScreen.PANES)
-        return keymap_problems(self.engine.config.keymap, [*own, *modes.nodes()])
+        return keymap_problems(self.engine.config.keymap, [BranchlineApp, *modes.nodes()])
 
     def get_key_display(self, binding: Binding) -> str:
-        shown = super().get_key_display(binding)
-        return shown.upper() if shown.startswith("^") else shown
+        return key_name(super().get_key_display(binding))
 
     async def action_quit(self) -> None:
         await self.switch_mode(self.DEFAULT_MODE)

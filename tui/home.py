@@ -87,10 +87,20 @@ class Home(App[None]):
 
     def action_help(self) -> None:
         """Help for the pane in focus, and all keys that act there."""
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
+        self._show_help()
+
+    def show_how(self) -> None:
+        """How all of it works, for a start."""
+        self._show_help(how=True)
+
+    def _show_help(self, *, how: bool = False) -> None:
+        from tui.keyhelp import help_of
+        from tui.widgets.dialogs.help import HelpDialog
+
+        if isinstance(self.screen, HelpDialog):
+            self.screen.dismiss()
         else:
-            self.action_show_help_panel()
+            self.push_screen(HelpDialog(help_of(self.screen), how=how))
 
     # going places
 

@@ -10,10 +10,21 @@ from textual.dom import DOMNode
 
 from engine.errors import Problem
 
-__all__ = ["binding_ids", "keymap_problems"]
+__all__ = ["binding_ids", "completed", "key_name", "keymap_problems"]
 
 Table = dict[str, set[str]]
 """Binding id → its keys."""
+
+
+_NAMES = {"pgup": "PgUp", "pgdn": "PgDn"}
+
+
+def key_name(shown: str) -> str:
+    """A key as Textual shows it, as people write it: `^P`, `F1`, `Esc`, `Shift+Tab`."""
+    if shown.startswith("^"):
+        return "^" + (key_name(shown[1:]) if len(shown) > 2 else shown[1:].upper())
+    parts = shown.split("+") if len(shown) > 1 else [shown]
+    return "+".join(_NAMES.get(part, part.title() if len(part) > 1 else part) for part in parts)
 
 
 def _own(node: type[DOMNode]) -> list[BindingType]:
@@ -33,6 +44,22 @@ def _table(node: type[DOMNode]) -> Table:
 def binding_ids(nodes: Iterable[type[DOMNode]]) -> list[str]:
     """All names that a keymap may use."""
     return sorted({name for node in nodes for name in _table(node)})
+
+
+def completed(keymap: Mapping[str, str], nodes: Iterable[type[DOMNode]]) -> dict[str, str]:
+    """A keymap for Textual, with what would lose its keys through it.
+
+    When a binding gets another key, Textual takes everything away from the old one, also what
+    another action of the same class had there: `^C` stops, and at rest copies. Such actions are
+    named with the keys that they have anyway.
+    """
+    whole = dict(keymap)
+    for table in map(_table, nodes):
+        for name in keymap.keys() & table.keys():
+            for other in table.keys() - whole.keys():
+                if table[name] & table[other]:
+                    whole[other] = ",".join(sorted(table[other]))
+    return whole
 
 
 def keymap_problems(keymap: Mapping[str, str], nodes: Iterable[type[DOMNode]]) -> list[Problem]:

@@ -76,6 +76,7 @@ def system_commands(app: Home, screen: Screen[Any]) -> Iterable[SystemCommand]:
     """What the app itself can do."""
     yield SystemCommand("Theme", "Choose the colours", app.action_change_theme)
     yield SystemCommand("Help", "Keys and help for the pane in focus", app.action_help)
+    yield SystemCommand("How Branchline works", "In a minute", app.show_how)
     yield SystemCommand("Problems", "What is wrong with config and sessions", app.show_problems)
     yield SystemCommand(
         "Change dmScope…",

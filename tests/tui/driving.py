@@ -56,7 +56,8 @@ async def shows(pilot: Pilot[None], *told: str) -> None:
 
 
 PANES = (
-    "#bar, SessionList, Conversation, Composer, Inspector, Toast, HelpPanel, Ask > *, Problems > *"
+    "#bar, SessionList, Conversation, Composer, Inspector, Toast, "
+    "HelpDialog > *, Ask > *, Problems > *"
 )
 
 

@@ -305,7 +305,7 @@ async def test_help_tells_of_the_pane_in_focus(state: Path) -> None:
         await pilot.press("question_mark")
         await shows(pilot, "where the choice comes from")
         await pilot.press("f1")
-        await until(pilot, lambda: not app.screen.query("HelpPanel"))
+        await until(pilot, lambda: len(app.screen_stack) == 1)
 
 
 async def test_another_config_in_force_is_told_and_shown(state: Path) -> None:

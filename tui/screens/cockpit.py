@@ -14,7 +14,7 @@ from textual.widgets import Input, TextArea
 
 from engine.engine import Engine
 from engine.text import safe_line
-from tui import advice
+from tui import advice, modes
 from tui.bridge import Batch
 from tui.home import Home, home_of
 from tui.tracker import Tracker
@@ -46,8 +46,7 @@ class CockpitScreen(Screen[None]):
     """Widgets of the screen that have keys of their own."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "app.switch_mode('sessions')", "Sessions", id="go.sessions", show=False),
-        Binding("2", "app.switch_mode('tree')", "Tree", id="go.tree", show=False),
+        *modes.GO,
         Binding(
             "X",
             "dismiss_leaks",
@@ -58,6 +57,16 @@ class CockpitScreen(Screen[None]):
         ),
         Binding("f8", "tour", "Tour", id="tour.show", show=False, tooltip="Put away or bring back"),
         Binding("f9", "tour_skip", "Next step", id="tour.skip", show=False, tooltip="Of the tour"),
+        Binding(
+            "ctrl+o",
+            "jump",
+            "Jump",
+            id="go.jump",
+            show=False,
+            tooltip="A letter over each pane leads there",
+        ),
+        Binding("tab", "app.focus_next", "Next pane", id="go.next", show=False),
+        Binding("shift+tab", "app.focus_previous", "Pane before", id="go.previous", show=False),
         Binding("question_mark", "app.help", "Help", id="go.help", show=False),
         Binding("colon", "app.command_palette", "Commands", id="go.palette", show=False),
     ]
@@ -187,6 +196,21 @@ class CockpitScreen(Screen[None]):
         self.app.copy_to_clipboard(text)
         self.notify(safe_line(text, limit=200), title=f"{what} copied", markup=False, timeout=3)
 
+    # going about
+
+    def jump_targets(self) -> list[Widget]:
+        """Where jump mode leads: whatever can take the focus, in the order of Tab."""
+        return list(self.focus_chain)
+
+    def action_jump(self) -> None:
+        from tui.jump import Jump, in_reach
+
+        def go(target: Widget | None) -> None:
+            if target is not None and target.is_attached:
+                target.focus()
+
+        self.app.push_screen(Jump(in_reach(self.jump_targets())), go)
+
     # keys
 
     @property
@@ -195,6 +219,8 @@ class CockpitScreen(Screen[None]):
         return isinstance(self.focused, (TextArea, Input))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "dismiss_leaks" and not self.tracker.leaks:
+            return False
         if action in self.NAVIGATE or action in _SHARED:
             return not self.writing
         if action in ("tour", "tour_skip"):

@@ -46,18 +46,14 @@ class Composer(TextArea):
     """
 
     HELP: ClassVar[str] = """\
-## Composer
+    ## Composer
 
-| Key | Does |
-|---|---|
-| `Enter` | send |
-| `^J`, `Shift+Enter`, `Alt+Enter` | new line |
-| `↑` `↓` | earlier prompts, at the first and last line |
-| `^R` | search earlier prompts |
-| `/` | commands; `Tab` or `Enter` takes one, `Esc` closes the list |
-| `^G` | write in `$VISUAL` or `$EDITOR` |
-| `Esc` | leave the field: single letters act |
-"""
+    What you write stays until it is taken, and for each session until you come back to it.
+
+    **↑ ↓** at the first and last line bring earlier prompts back. **/** offers commands, **^R**
+    earlier prompts with the words you typed; **Tab** or **Enter** takes one, **Esc** closes the
+    list. **Esc** again leaves the field: then single letters act, and **o** comes back.
+    """
 
     BINDING_GROUP_TITLE = "Composer"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -187,7 +183,11 @@ class Composer(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         """Keys that the field would write are looked up here first, and not as priority bindings:
         those overtake the letters that came just before them in one burst, and send nothing."""
-        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+        bindings = self._bindings
+        if self.app._keymap:  # as Textual looks keys up
+            bindings = bindings.copy()
+            bindings.apply_keymap(self.app._keymap)
+        for binding in bindings.key_to_bindings.get(event.key, ()):
             if self.check_action(binding.action, ()):
                 event.stop()
                 event.prevent_default()

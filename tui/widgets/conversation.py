@@ -41,35 +41,42 @@ class Conversation(ChatScroll):
     """
 
     HELP: ClassVar[str] = """\
-## Conversation
+    ## Conversation
 
-| Key | Does |
-|---|---|
-| `j` `k` | next, previous message |
-| `↑` `↓` `PgUp` `PgDn` | scroll |
-| `Home` | oldest message loaded, then older ones |
-| `End` | newest message, and follow |
-| `y` | copy the message |
-| `Y` | copy its last code block |
-| `v` | open the message in the pager (`$PAGER`) |
-| `Enter` | unfold a ◆, ⑂ or tool row, and fold it again |
-| `e` | edit the message (of a reply: what it answers) and send it again |
-| `f` | fork: go on from here, here or in a session of its own |
-| `[` `]` | the branches beside this one, where a message says `⑂` |
+    The open session, from its oldest message to where it goes on. `┃` stands before what people
+    wrote; a reply has none. **j k** go message by message, and what you do then is done with the
+    message under the cursor: copy it, edit it and send it again, fork from it.
 
-`┃` stands before what people wrote; a reply has none.
-"""
+    `◆` stands for messages that were folded into a summary, `⑂` says how many branches part at
+    a message; **Enter** opens either, **[ ]** go to the branches beside this one.
+    """
 
     BINDING_GROUP_TITLE = "Conversation"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", "Next", id="conversation.next", show=False),
-        Binding("k", "move(-1)", "Previous", id="conversation.previous", show=False),
-        Binding("enter", "open", "Open", id="conversation.open", show=False),
+        Binding("j", "move(1)", "Next message", id="conversation.next", show=False),
+        Binding("k", "move(-1)", "Message before", id="conversation.previous", show=False),
+        Binding(
+            "enter",
+            "open",
+            "Open",
+            id="conversation.open",
+            show=False,
+            tooltip="Unfold a ◆, ⑂ or tool row, and fold it again",
+        ),
         Binding("y", "copy", "Copy", id="conversation.copy", tooltip="Copy the message"),
-        Binding("Y", "copy_code", "Copy code", id="conversation.copy_code"),
+        Binding(
+            "Y", "copy_code", "Copy code", id="conversation.copy_code", tooltip="The last block"
+        ),
         Binding("v", "pager", "Pager", id="conversation.pager", tooltip="Open in the pager"),
-        Binding("home,g", "oldest", "Oldest", id="conversation.oldest", show=False),
-        Binding("end,G", "follow", "Follow", id="conversation.follow"),
+        Binding(
+            "home,g",
+            "oldest",
+            "Oldest",
+            id="conversation.oldest",
+            show=False,
+            tooltip="The oldest loaded, then older ones",
+        ),
+        Binding("end,G", "follow", "Follow", id="conversation.follow", tooltip="The newest"),
     ]
 
     DEFAULT_CSS = """

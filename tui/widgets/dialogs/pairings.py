@@ -46,8 +46,8 @@ class PairingRequests(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "decide('approve')", "Approve", id="pairing.approve"),
         Binding("r", "decide('reject')", "Reject", id="pairing.reject"),
-        Binding("j", "step(1)", "Next", id="list.down", show=False),
-        Binding("k", "step(-1)", "Previous", id="list.up", show=False),
+        Binding("j", "step(1)", "Down", id="list.down", show=False),
+        Binding("k", "step(-1)", "Up", id="list.up", show=False),
         Binding("escape,q", "close", "Close", id="dialog.close"),
     ]
 
