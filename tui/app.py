@@ -130,7 +130,7 @@ class BranchlineApp(Home):
         wanted = self.engine.config.ui.theme or self.memory.theme or DARK
         if wanted in self.available_themes:
             self.theme = wanted
-        self.set_keymap(dict(self.engine.config.keymap))
+        self.set_keymap(self._keymap_of_config())
 
     async def _read_user_themes(self) -> None:
         import asyncio

@@ -279,7 +279,8 @@ async def test_a_key_of_the_composer_moves_and_the_old_one_does_nothing(tmp_path
         composer.set_draft("hello")
         with noting(app) as done:
             await pilot.press("enter", "f8", "ctrl+c", "f4")
-        assert [name for _, name, _ in done] == ["send", "copy", "help"]
+        wanted = [(composer, "send"), (app.screen, "copy"), (app, "help")]
+        assert [(node, name) for node, name, _ in done] == wanted
         assert "F4 Help" in text(app) and "F8 Send" in text(app)
 
 
