@@ -282,7 +282,7 @@ class Tour:
 
     def look(self, events: Iterable[Event] = ()) -> None:
         """Tick off what is done now."""
-        if self.current is None:
+        if self.current is None or not self._home.is_running:
             return
         sight = self._sight(tuple(events))
         found = [step for step in self.steps if step.id not in self.done and step.done(sight)]
@@ -296,13 +296,16 @@ class Tour:
         home = self._home
         stack = home.screen_stack
         front, base = home.screen, stack[0] if stack else None
+        facts: frozenset[str] = frozenset()
+        if isinstance(base, CockpitScreen) and base.stands:
+            facts = frozenset(base.sights())
         return Sight(
             events,
             mode=home.current_mode,
             dialog=type(front).__name__ if isinstance(front, ModalScreen) else "",
             session=home.bridge.tracker.open_key or "",
             scope=home.engine.config.session.dm_scope,
-            facts=frozenset(base.sights()) if isinstance(base, CockpitScreen) else frozenset(),
+            facts=facts,
         )
 
     def skip(self) -> None:

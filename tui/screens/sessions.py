@@ -195,7 +195,9 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     def sights(self) -> Iterable[str]:
         """A compaction that is unfolded; the cursor on a message that it folded."""
-        views = [view for view in self.conversation.query(MessageView) if view.shown.entry]
+        views = [view for view in self.query(MessageView) if view.shown.entry]
+        if not views:
+            return
         here = self.conversation.current if self.conversation.has_focus else None
         for place, view in enumerate(views):
             if view.shown.entry is None or view.shown.entry.type != "compaction":
