@@ -45,7 +45,7 @@ from engine.sessions.store import Store
 from engine.sessions.tree import Tree
 from engine.turns.intake import check_place, check_text, make_order, workspace_of
 from engine.turns.lanes import Lanes
-from engine.turns.order import Order, Receipt, Setup, TurnResult
+from engine.turns.order import Order, Receipt, Setup
 from engine.turns.pool import SessionPool
 from engine.turns.redelivery import Deliveries
 
@@ -62,7 +62,6 @@ __all__ = [
     "Receipt",
     "SessionInfo",
     "SessionView",
-    "TurnResult",
     "Xray",
 ]
 
@@ -130,11 +129,12 @@ class Engine:
         self._look = Looker(self._kitchen, lambda: self.setup)
         self.pairing = PairingBook(disk, state_dir, clock)
         self._gate = Gate(self.pairing, self._pool, clock)
-        self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view)
+        self.keeping = Keeping(self._kitchen, lambda: self.setup, state_dir)
+        renew = self.keeping.rules.renew_when_over
+        self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view, renew)
         self.branches = TreeRoom(self._kitchen, lambda: self.setup, self._dispatch.start)
         self.compaction = CompactionRoom(self._kitchen, lambda: self.setup)
         self.uses = UseBook(lambda: Store(disk, state_dir, clock), self.subscribe)
-        self.keeping = Keeping(self._kitchen)
 
     @classmethod
     @asynccontextmanager
@@ -215,9 +215,9 @@ class Engine:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the config and the indexes."""
-        setup = self.setup
-        rooms = (setup.snapshot, setup.router, setup.mentions, setup.permissions, self._pool.store)
+        """What is wrong with the config, the indexes and the clock."""
+        one, store, rules = self.setup, self._pool.store, self.keeping.rules
+        rooms = (one.snapshot, one.router, one.mentions, one.permissions, store, rules)
         return tuple(dict.fromkeys(problem for room in rooms for problem in room.problems))
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:

@@ -30,6 +30,7 @@ __all__ = [
     "Noticed",
     "ReplyDelta",
     "SessionChanged",
+    "SessionRenewed",
     "TurnEnded",
     "TurnQueued",
     "TurnRetrying",
@@ -129,6 +130,18 @@ class SessionChanged(Struct, frozen=True):
     session_key: str
 
 
+class SessionRenewed(Struct, frozen=True):
+    """A session was over, so its next message began a cold one under the same key. `ref`: the file
+    of the conversation that ended, `messages` long; `rule`: the place in the config that decided
+    (`reason` says it for people)."""
+
+    session_key: str
+    reason: str
+    rule: str
+    ref: str
+    messages: int
+
+
 class CompactionStarted(Struct, frozen=True):
     """A summary is being written. `trigger`: threshold, overflow or command; `tokens`: what the
     next request would weigh; `messages`: how many are folded."""
@@ -223,6 +236,7 @@ Event = (
     | TurnEnded
     | TurnedAway
     | SessionChanged
+    | SessionRenewed
     | ConfigChanged
     | ConfigBroken
     | ConfigMoved

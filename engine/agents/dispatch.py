@@ -33,6 +33,7 @@ class Dispatch:
         gate: who may write, and what is answered.
         tasks: where they run.
         view: looks at a session, for commands that describe it.
+        renew: called first in a turn's lane; a session that is over begins anew.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Dispatch:
         gate: Gate,
         tasks: TaskGroup,
         view: Callable[[str], Awaitable[SessionView]],
+        renew: Callable[[Order], Awaitable[None]],
     ):
         self._kitchen = kitchen
         self._gate = gate
         self._doors = Lanes(math.inf)
         self._tasks = tasks
         self._view = view
+        self._renew = renew
         self._receipts: dict[str, list[Receipt]] = {}
 
     def start(self, order: Order) -> Receipt:
@@ -78,18 +81,18 @@ class Dispatch:
         try:
             if order.place is not None:
                 # What is edited or answered again was let in when it was first said.
-                await run_turn(receipt, self._kitchen)
+                await run_turn(receipt, self._kitchen, self._renew)
                 return
             admission = await self._admit(order)
             command = parse_command(order.envelope.text)
             if admission.outcome in ("refused", "pairing"):
                 self._turn_away(receipt, admission)
             elif admission.outcome == "context":
-                await run_turn(receipt, self._kitchen, admission)
+                await run_turn(receipt, self._kitchen, self._renew, admission)
             elif command is not None:
                 await self._obey(receipt, *command)
             else:
-                await run_turn(receipt, self._kitchen)
+                await run_turn(receipt, self._kitchen, self._renew)
         except Exception as error:
             # The outermost edge of a turn: whatever went wrong ends this turn, not the engine.
             self._failed(receipt, error)

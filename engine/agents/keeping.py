@@ -5,18 +5,19 @@ Nothing here ends a session that is being answered, or that another program is w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from msgspec import Struct
 
+from engine.agents.lifetime import Lifetime, alone
 from engine.agents.turn import Kitchen, in_thread
-from engine.errors import SessionBusy
 from engine.events import SessionChanged
 from engine.routing.keys import canonical_key
 from engine.sessions.records import ENDED, Kind, SessionRecord
 from engine.sessions.shelf import Ending, put_aside, restore
-from engine.text import safe_line
+from engine.turns.order import Setup
 
 __all__ = ["Generation", "Keeping"]
 
@@ -83,10 +84,16 @@ class Keeping:
 
     Args:
         kitchen: what turns work with.
+        setup: gives the config in force.
+        state_dir: where everything is.
+
+    Attributes:
+        rules: what ends by itself.
     """
 
-    def __init__(self, kitchen: Kitchen):
+    def __init__(self, kitchen: Kitchen, setup: Callable[[], Setup], state_dir: Path):
         self._kitchen = kitchen
+        self.rules = Lifetime(kitchen, setup, state_dir)
 
     async def archive(self, ref: str, *, reason: str = "archived by hand") -> Generation:
         """Put a session away. Its key's next message starts afresh.
@@ -120,7 +127,7 @@ class Keeping:
         """
         store = self._kitchen.pool.store
         record = await in_thread(store.resolve, ref)
-        async with self._alone(record.key, ref):
+        async with alone(self._kitchen, record.key, ref):
             done = await in_thread(restore, store, record)
         return done.key
 
@@ -171,32 +178,10 @@ class Keeping:
     async def _end(self, ref: str, ending: Ending, reason: str) -> Generation:
         store = self._kitchen.pool.store
         record = await in_thread(store.resolve, ref)
-        async with self._alone(record.key, ref):
+        async with alone(self._kitchen, record.key, ref):
 
             def end() -> SessionRecord:
                 return put_aside(store, record, ending, reason=reason)
 
             done = await in_thread(end)
         return generation_of(done)
-
-    @asynccontextmanager
-    async def _alone(self, key: str, ref: str) -> AsyncIterator[None]:
-        """Keep turns of a session out; afterwards it is looked for anew.
-
-        Raises:
-            SessionBusy: one is running or waiting, or a summary is being written.
-        """
-        lanes, pool = self._kitchen.lanes, self._kitchen.pool
-        live = pool.peek(key)
-        if lanes.inside(key) or (live is not None and live.compacting is not None):
-            raise SessionBusy(
-                f"{safe_line(key, limit=120)} is being answered",
-                remedy="Wait for the answer, or stop it",
-            )
-        async with lanes.turn(key):
-            try:
-                yield
-            finally:
-                for name in {key, ref}:
-                    await in_thread(pool.drop, name)
-        self._kitchen.publish(SessionChanged(key))

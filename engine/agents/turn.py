@@ -6,7 +6,7 @@ words come between a question and its answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.branching.compact import compact, compact_when_due
@@ -67,7 +67,12 @@ def user_fields(envelope: Envelope) -> dict[str, Any]:
     }
 
 
-async def run_turn(receipt: Receipt, kitchen: Kitchen, admission: Admission | None = None) -> None:
+async def run_turn(
+    receipt: Receipt,
+    kitchen: Kitchen,
+    renew: Callable[[Order], Awaitable[None]],
+    admission: Admission | None = None,
+) -> None:
     """Carry out an order. Its outcome is in the receipt and told as TurnEnded, also a failure.
 
     Cancelling `receipt.scope` ends it at any moment: what had arrived is kept.
@@ -75,6 +80,7 @@ async def run_turn(receipt: Receipt, kitchen: Kitchen, admission: Admission | No
     Args:
         receipt: of the order.
         kitchen: what turns work with.
+        renew: called first in the session's lane; one that is over begins anew.
         admission: what the gate said, for a message that is kept as context and not answered.
     """
     order = receipt.order
@@ -82,6 +88,7 @@ async def run_turn(receipt: Receipt, kitchen: Kitchen, admission: Admission | No
     try:
         with receipt.scope:
             async with kitchen.lanes.turn(order.session_key):
+                await renew(order)
                 if not kitchen.pool.is_ready(order.session_key):
                     await in_thread(kitchen.pool.make, order)
                 with kitchen.pool.using(order.session_key, write=True) as session:

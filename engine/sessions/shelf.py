@@ -82,9 +82,14 @@ def put_aside(
     return replace(record, path=target, kind=ending, state="archived")
 
 
-def reset(store: Store, key: str, *, reason: str = "", rule: str = "") -> SessionRecord:
+def reset(
+    store: Store, key: str, *, reason: str = "", rule: str = ""
+) -> tuple[SessionRecord, SessionRecord]:
     """Give a key a new file; the old one is put aside, stays listed under the key and can be
     opened (SPEC §11: generations). Name, labels and model override are carried over.
+
+    Returns:
+        The old one as it is kept, and the new one.
 
     Raises:
         SessionBusy: the old one is being written.
@@ -100,12 +105,14 @@ def reset(store: Store, key: str, *, reason: str = "", rule: str = "") -> Sessio
     fields: dict[str, Any] = {
         "sessionKey": old.key,
         "replaces": aside.path.name,
+        "begun": {"reason": reason, "rule": rule, "messages": old.messages},
         "origin": old.origin,
         "lineage": old.lineage,
     }
     header = make_header(store.new_uuid(), store.clock, **fields)
     with directory.index.locked():
-        return store.add_file(directory, old.key, header, carried, index_key=old.index_key)
+        fresh = store.add_file(directory, old.key, header, carried, index_key=old.index_key)
+    return aside, fresh
 
 
 def restore(store: Store, record: SessionRecord) -> SessionRecord:

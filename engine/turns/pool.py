@@ -207,13 +207,13 @@ class SessionPool:
             rule: the place in the config that decided.
 
         Returns:
-            The new session.
+            The old one, as it is kept.
 
         Raises:
             SessionNotFound, SessionBusy, StoreError: nothing was begun.
         """
         try:
-            return reset(self.store, key, reason=reason, rule=rule)
+            return reset(self.store, key, reason=reason, rule=rule)[0]
         finally:
             self.drop(key)
 

@@ -19,10 +19,10 @@ from tui.cli.place import Place, here, json_option, place_options
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from engine.engine import Engine, Receipt, TurnResult
+    from engine.engine import Engine, Receipt
     from engine.events import Event
     from engine.routing.envelope import Envelope
-    from engine.turns.order import Admission
+    from engine.turns.order import Admission, TurnResult
 
 __all__ = ["send"]
 
@@ -114,7 +114,14 @@ class _Printer:
 
     def hear(self, event: Event) -> None:
         """Tell one event of the turn."""
-        from engine.events import Noticed, ReplyDelta, TurnQueued, TurnRetrying, TurnWaiting
+        from engine.events import (
+            Noticed,
+            ReplyDelta,
+            SessionRenewed,
+            TurnQueued,
+            TurnRetrying,
+            TurnWaiting,
+        )
         from engine.events import TurnSwitched as Switched
 
         match event:
@@ -122,6 +129,9 @@ class _Printer:
                 self._print(text)
             case Noticed(problem=problem):
                 self._remark(str(problem))
+            case SessionRenewed(reason=reason, messages=count):
+                kept = f"the {count:,} messages so far are archived"
+                self._remark(f"a fresh start, {reason}: {kept}")
             case TurnQueued(ahead=ahead):
                 self._remark(f"waiting for earlier turns of this session: {ahead}")
             case TurnWaiting(holder_pid=pid):
@@ -175,12 +185,15 @@ class _Stopper:
 
 async def _follow(events: AsyncIterator[Event], receipt: Receipt, printer: _Printer) -> None:
     """Tell the events of one turn, until it ends."""
-    from engine.events import Noticed, TurnEnded
+    from engine.events import Noticed, SessionRenewed, TurnEnded
 
     async for event in events:
         ours = getattr(event, "turn_id", None) == receipt.turn_id
-        noticed = isinstance(event, Noticed) and event.session_key == receipt.session_key
-        if ours or noticed:
+        ours = ours or (
+            isinstance(event, (Noticed, SessionRenewed))
+            and event.session_key == receipt.session_key
+        )
+        if ours:
             printer.hear(event)
         if ours and isinstance(event, TurnEnded):
             return

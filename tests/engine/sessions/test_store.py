@@ -297,7 +297,7 @@ def test_a_note_from_an_old_record_goes_to_the_file_of_now(store: Store) -> None
     say(store, BOB, "old")
     before = store.get(BOB)
     assert before is not None
-    fresh = reset(store, BOB)
+    _, fresh = reset(store, BOB)
     assert store.note(before, label="L").path == fresh.path
     assert index(store)[BOB]["sessionFile"] == fresh.path.name
 
