@@ -17,6 +17,7 @@ from engine.events import (
     Event,
     ReplyDelta,
     SessionChanged,
+    SessionRenewed,
     TurnEnded,
     TurnRetrying,
     TurnStarted,
@@ -185,6 +186,8 @@ class Chat:
                     self._last = event.entry.id
                 column.append(event.entry)
                 self._aside = event.entry.id if in_group(event.entry) else None
+            case SessionRenewed():
+                self._astray = True
             case TurnStarted():
                 self._started, self._aside = event.turn_id, None
                 self._said = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec import field as msgfield
@@ -19,6 +20,7 @@ from engine.turns.origin import envelope_of
 from engine.turns.pool import LiveSession
 
 __all__ = [
+    "Begun",
     "Counts",
     "HistoryPage",
     "LiveReply",
@@ -133,14 +135,25 @@ class Xray(Struct, frozen=True):
     problems: Sequence[Problem] = ()
 
 
+class Begun(Struct, frozen=True):
+    """Why a session began where another of its key ended, `messages` long (SPEC §11). `rule`: the
+    place in the config that decided; "" for a person's own wish."""
+
+    reason: str
+    rule: str
+    messages: int
+
+
 class HistoryPage(Struct, frozen=True):
     """Entries of the path from the root to the leaf, oldest first. `before`: ask with it for the
     page of older ones; None when these are the oldest. `branches`: how many branches begin beside
-    an entry, itself counted, where there are several."""
+    an entry, itself counted, where there are several. `begun`: with the oldest, how the session
+    began, when it followed another."""
 
     entries: tuple[Entry, ...]
     before: str | None
     branches: Mapping[str, int] = msgfield(default_factory=dict)
+    begun: Begun | None = None
 
 
 def info_of(record: SessionRecord, inside: int, label: str | None = None) -> SessionInfo:
@@ -208,4 +221,18 @@ def page_of(live: LiveSession, before: str | None, limit: int) -> HistoryPage:
         beside = len(siblings_of(tree, node.id))
         if beside > 1:
             branches[node.id] = beside
-    return HistoryPage(tuple(reversed(entries)), older, branches)
+    begun = begun_of(live.transcript.header) if older is None else None
+    return HistoryPage(tuple(reversed(entries)), older, branches, begun)
+
+
+def begun_of(header: Mapping[str, Any]) -> Begun | None:
+    """What a session's header says of the one it followed."""
+    told = header.get("begun")
+    if not isinstance(told, dict):
+        return None
+    reason, rule, messages = told.get("reason"), told.get("rule"), told.get("messages")
+    return Begun(
+        reason if isinstance(reason, str) else "",
+        rule if isinstance(rule, str) else "",
+        messages if isinstance(messages, int) else 0,
+    )

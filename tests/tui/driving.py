@@ -8,6 +8,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from engine.clock import Clock
 from engine.disk import Disk
 from engine.engine import Engine
 from engine.routing.envelope import Envelope, Peer, Sender
@@ -25,9 +26,10 @@ async def running(
     disk: Disk | None = None,
     *,
     paced: bool = True,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
     """The app on an open engine, with its first session shown."""
-    async with Engine.open(state_dir, environ={}, disk=disk, paced=paced) as engine:
+    async with Engine.open(state_dir, environ={}, disk=disk, paced=paced, clock=clock) as engine:
         app = BranchlineApp(engine)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: screen(app).chat.ref != "" and app.is_running)

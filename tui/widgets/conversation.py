@@ -6,7 +6,7 @@ is what an entry means for the column, and the block cursor that reads, copies a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -26,7 +26,15 @@ from tui.widgets.chatscroll import LIVE, ChatScroll, Live
 from tui.widgets.external import ExternalError, page
 from tui.widgets.layout import prepare
 from tui.widgets.message import MessageView
-from tui.widgets.shown import Shown, agent_of, describe, note, set_aside, unanswered
+from tui.widgets.shown import (
+    Shown,
+    agent_of,
+    begun,
+    describe,
+    note,
+    set_aside,
+    unanswered,
+)
 
 __all__ = ["Conversation"]
 
@@ -140,7 +148,7 @@ class Conversation(ChatScroll):
         self._loading = True
         self._sync()
         self._branches = dict(page.branches)
-        items = self._described(page.entries, open_end=live is not None)
+        items = self._described(page, open_end=live is not None)
         prepared = await prepare(items, self._row_width())
         if self.session_key != session_key:
             return  # another session was chosen while this one was parsed
@@ -157,7 +165,7 @@ class Conversation(ChatScroll):
         """Put older entries on top; what is in view stays where it is."""
         log = self._log
         self._branches |= page.branches
-        items = self._described(page.entries, open_end=True)
+        items = self._described(page, open_end=True)
         prepared = await prepare(items, self._row_width())
         if self._log is not log:
             return  # another session is shown by now
@@ -244,10 +252,11 @@ class Conversation(ChatScroll):
         told = (shown.right, f"⑂ {beside} branches")
         return replace(shown, right=" · ".join(part for part in told if part))
 
-    def _described(self, entries: Sequence[Entry], *, open_end: bool) -> list[Shown]:
-        found = [shown for entry in entries if (shown := self._describe(entry)) is not None]
-        aside = unanswered(entries, open_end=open_end)
-        return [set_aside(shown) if shown.key in aside else shown for shown in found]
+    def _described(self, page: HistoryPage, *, open_end: bool) -> list[Shown]:
+        found = [shown for entry in page.entries if (shown := self._describe(entry)) is not None]
+        aside = unanswered(page.entries, open_end=open_end)
+        found = [set_aside(shown) if shown.key in aside else shown for shown in found]
+        return found if page.begun is None else [note("begun", begun(page.begun)), *found]
 
     # --- reading --------------------------------------------------------------------------
 

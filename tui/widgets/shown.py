@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from engine.agents.views import Begun
 from engine.clock import parse_iso
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.text import safe_line, safe_text
@@ -22,6 +23,7 @@ __all__ = [
     "Kind",
     "Shown",
     "agent_of",
+    "begun",
     "describe",
     "in_group",
     "note",
@@ -86,7 +88,14 @@ def agent_of(session_key: str) -> str:
     return safe_line(parts[1], limit=_TITLE_LIMIT) if named else "assistant"
 
 
-def note(key: str, text: str, severity: str) -> Shown:
+def begun(how: Begun) -> str:
+    """How a session began that followed another one of its key."""
+    count = "1 message" if how.messages == 1 else f"{how.messages:,} messages"
+    why = ", ".join(filter(None, (how.reason, how.rule and f"by {how.rule}")))
+    return f"A fresh start ({why or 'reset'}). The {count} before are kept as an earlier session."
+
+
+def note(key: str, text: str, severity: str = "information") -> Shown:
     """A line of ours between the messages, stored nowhere."""
     sign = {"warning": "▲", "error": "✘"}.get(severity, "·")
     return Shown(key, "note", f"{sign} {safe_line(text, limit=_LINE_LIMIT)}", severity=severity)
