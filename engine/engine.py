@@ -386,9 +386,9 @@ class Engine:
         return self.settings.adopt(setup)
 
     async def watch(self) -> None:
-        """Take in what others write, sessions and the config file, until cancelled."""
-        folder = self.state_dir / "agents"
-        await together(watch_sessions(self._pool, folder, self._hub.publish), self.settings.watch())
+        """Take in what others write, and end what is over by the rules, until cancelled."""
+        sessions = watch_sessions(self._pool, self.state_dir / "agents", self._hub.publish)
+        await together(sessions, self.settings.watch(), self.keeping.rules.watch())
 
     def notice(self, problem: Problem) -> None:
         """Tell everybody of something a person should know."""

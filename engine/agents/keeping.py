@@ -5,27 +5,59 @@ Nothing here ends a session that is being answered, or that another program is w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
 from engine.agents.lifetime import Lifetime, alone
 from engine.agents.turn import Kitchen, in_thread
+from engine.errors import CommandError
 from engine.events import SessionChanged
+from engine.lifecycle.expiry import OWN_LABELS
 from engine.routing.keys import canonical_key
+from engine.sessions.entries import LABELS
 from engine.sessions.records import ENDED, Kind, SessionRecord
 from engine.sessions.shelf import Ending, put_aside, restore
+from engine.sessions.summary import read_labels
+from engine.sessions.transcript import Transcript
+from engine.sessions.tree import Tree
 from engine.turns.order import Setup
 
 __all__ = ["Generation", "Keeping"]
+
+LONGEST = 40
+"""Characters of a label."""
 
 _REASONS: dict[Kind, str] = {
     "archived": "archived",
     "reset": "a fresh start",
     "deleted": "moved to the trash",
 }
+
+
+def check_label(text: str) -> str:
+    """A label as it is kept.
+
+    Raises:
+        CommandError: it is empty, too long, or one that sessions have by themselves.
+    """
+    label = text.strip()
+    if not label or len(label) > LONGEST:
+        raise CommandError(f"a label has 1 to {LONGEST} characters")
+    if label.casefold() in OWN_LABELS:
+        raise CommandError(f"sessions are {label.casefold()} by themselves; take another word")
+    return label
+
+
+def merged(tree: Tree, wanted: tuple[str, ...], gone: frozenset[str]) -> tuple[str, ...]:
+    """The labels that a session has after some are added and others taken away."""
+    entry = tree.ours.get(LABELS)
+    now = read_labels(tree.entry(entry).data.get("data")) if entry is not None else ()
+    left = [name for name in now if name.casefold() not in gone]
+    have = {name.casefold() for name in left}
+    return (*left, *(name for name in wanted if name.casefold() not in have))
 
 
 class Generation(Struct, frozen=True):
@@ -127,7 +159,7 @@ class Keeping:
         """
         store = self._kitchen.pool.store
         record = await in_thread(store.resolve, ref)
-        async with alone(self._kitchen, record.key, ref):
+        async with alone(self._kitchen, record, of_key=True):
             done = await in_thread(restore, store, record)
         return done.key
 
@@ -146,15 +178,56 @@ class Keeping:
     def _rename(self, ref: str, label: str) -> str:
         pool = self._kitchen.pool
         record = pool.store.resolve(ref)
+        with self._written(record) as transcript:
+            transcript.set_name(label)
+        pool.store.note(record, label=label.strip() or None)
+        return record.key
+
+    async def label(
+        self, ref: str, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> tuple[str, ...]:
+        """Put labels on a session or one that is over, and take some away; also while it is being
+        answered. A label protects it from retention.
+
+        Returns:
+            All its labels, as they are now.
+
+        Raises:
+            CommandError: a label is empty, too long, or one that sessions have by themselves.
+            SessionNotFound: there is no such session.
+            SessionBusy: another program is writing it.
+            StoreError: it could not be written.
+        """
+        wanted = tuple(dict.fromkeys(check_label(name) for name in add))
+        gone = frozenset(name.strip().casefold() for name in remove)
+        key, labels = await in_thread(self._label, ref, wanted, gone)
+        self._kitchen.publish(SessionChanged(key))
+        return labels
+
+    def _label(
+        self, ref: str, wanted: tuple[str, ...], gone: frozenset[str]
+    ) -> tuple[str, tuple[str, ...]]:
+        pool = self._kitchen.pool
+        record = pool.store.resolve(ref)
+        with self._written(record) as transcript:
+            labels = merged(transcript.tree, wanted, gone)
+            body = {"type": "custom", "customType": LABELS, "data": {"labels": list(labels)}}
+            if labels != merged(transcript.tree, (), frozenset()):
+                transcript.append(body)
+        pool.store.note(record, labels=list(labels) or None)
+        return record.key, labels
+
+    @contextmanager
+    def _written(self, record: SessionRecord) -> Iterator[Transcript]:
+        """A session's transcript, to note something in it."""
+        pool = self._kitchen.pool
         if record.kind == "session":
             with pool.using(record.key, write=True) as live:
-                live.transcript.set_name(label)
-            pool.store.note(record, label=label.strip() or None)
-        else:
-            with closing(pool.store.open(record)) as transcript:
-                transcript.set_name(label)
-            pool.drop(str(record.path))
-        return record.key
+                yield live.transcript
+            return
+        with closing(pool.store.open(record)) as transcript:
+            yield transcript
+        pool.drop(str(record.path))
 
     async def generations(self, key: str, *, trash: bool = False) -> tuple[Generation, ...]:
         """The conversations of a key that are over, the latest ended first.
@@ -178,7 +251,7 @@ class Keeping:
     async def _end(self, ref: str, ending: Ending, reason: str) -> Generation:
         store = self._kitchen.pool.store
         record = await in_thread(store.resolve, ref)
-        async with alone(self._kitchen, record.key, ref):
+        async with alone(self._kitchen, record):
 
             def end() -> SessionRecord:
                 return put_aside(store, record, ending, reason=reason)

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from msgspec import Struct
+
 from engine.agents.turn import Kitchen, in_thread
-from engine.errors import Problem, SessionBusy
+from engine.config.schema import Session
+from engine.errors import Problem, SessionBusy, SessionError
 from engine.events import Noticed, SessionChanged, SessionRenewed
-from engine.lifecycle.expiry import Over, Where, expires, over, where_of
+from engine.lifecycle.expiry import Over, Where, expires, over, too_old, where_of
 from engine.lifecycle.guard import ClockGuard
+from engine.lifecycle.retention import Kept, Plan, Rules, Step, plan_prune, rules_of
 from engine.sessions.records import SessionRecord
+from engine.sessions.shelf import erase, put_aside
 from engine.text import safe_line
 from engine.turns.order import Order, Setup
 from engine.turns.redelivery import delivered_in, delivery_of
 
-__all__ = ["Lifetime", "alone"]
+__all__ = ["Done", "Lifetime", "alone"]
+
+SWEEP_SECONDS = 300.0
+"""Between two rounds of the schedule."""
+
+
+class Done(Struct, frozen=True):
+    """What became of a plan: steps that were carried out, and what stays with the reason."""
+
+    steps: tuple[Step, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @asynccontextmanager
-async def alone(kitchen: Kitchen, key: str, ref: str) -> AsyncIterator[None]:
-    """Keep turns of a session out; afterwards it is looked for anew.
+async def alone(
+    kitchen: Kitchen, record: SessionRecord, *, of_key: bool = False
+) -> AsyncIterator[None]:
+    """Keep turns of a session out; afterwards it is looked for anew, and everybody is told.
+
+    Args:
+        of_key: keep them out of the session that holds the record's key, too, when the record is
+            one that is over.
 
     Raises:
         SessionBusy: one is running or waiting, or a summary is being written.
     """
-    lanes, pool = kitchen.lanes, kitchen.pool
+    lanes, pool, path = kitchen.lanes, kitchen.pool, str(record.path)
+    key = record.key if of_key or record.kind == "session" else path
     live = pool.peek(key)
     if lanes.inside(key) or (live is not None and live.compacting is not None):
         raise SessionBusy(
@@ -37,9 +60,9 @@ async def alone(kitchen: Kitchen, key: str, ref: str) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            for name in {key, ref}:
+            for name in {key, path}:
                 await in_thread(pool.drop, name)
-    kitchen.publish(SessionChanged(key))
+    kitchen.publish(SessionChanged(record.key))
 
 
 def _where(order: Order, record: SessionRecord) -> Where:
@@ -49,6 +72,14 @@ def _where(order: Order, record: SessionRecord) -> Where:
     envelope = order.envelope
     is_group = envelope.peer is not None and envelope.peer.kind != "dm"
     return Where(envelope.channel, is_group, bool(envelope.thread_id))
+
+
+def _is_as_it_was(record: SessionRecord) -> bool:
+    """Whether nothing was written into a session since its record was made."""
+    try:
+        return record.path.stat().st_size == record.size
+    except OSError:
+        return False
 
 
 class Lifetime:
@@ -131,14 +162,106 @@ class Lifetime:
             self._kitchen.publish(Noticed(self.guard.held, key))
         self._told = self.guard.held
 
+    async def plan(self, rules: Rules | None = None) -> Plan:
+        """What retention would do now; nothing is touched.
+
+        Args:
+            rules: instead of those of the config.
+
+        Raises:
+            StoreError: the state dir cannot be read.
+        """
+        return await in_thread(self._plan, rules or self._rules(), self._kitchen.clock.now())
+
+    def _plan(self, rules: Rules, now: int) -> Plan:
+        pool, lanes = self._kitchen.pool, self._kitchen.lanes
+        in_use = {live.key for live in pool.open_sessions} | set(lanes.busy)
+        return plan_prune(pool.store.list(), rules, now, in_use=in_use)
+
+    def _rules(self) -> Rules:
+        return rules_of(self._setup().config.session.maintenance)
+
+    async def carry_out(self, plan: Plan) -> Done:
+        """Do what a plan says: the trash first, with a tombstone that names the rule. What
+        changed since the plan was made, is in use by now or cannot be written stays."""
+        done: list[Step] = []
+        kept: list[Kept] = []
+        for step in plan.steps:
+            try:
+                if await self._take(step):
+                    done.append(step)
+                else:
+                    kept.append(Kept(step.record, "it changed meanwhile", step.rule))
+            except SessionError as error:
+                kept.append(Kept(step.record, str(error), step.rule))
+        return Done(tuple(done), tuple(kept))
+
+    async def _take(self, step: Step) -> bool:
+        record, store = step.record, self._kitchen.pool.store
+        if not await in_thread(_is_as_it_was, record):
+            return False
+        told = {"reason": step.reason, "rule": step.rule}
+        if step.action == "erase":
+            await in_thread(partial(erase, store, record, **told))
+            self._kitchen.publish(SessionChanged(record.key))
+            return True
+        async with alone(self._kitchen, record):
+            await in_thread(partial(put_aside, store, record, "deleted", **told))
+        return True
+
+    async def sweep(self) -> Done:
+        """One round of the schedule: archive what `session.ttlDays` ends, then retention. Nothing
+        ends while the clock is in doubt."""
+        session, rules = self._setup().config.session, self._rules()
+        if not rules and session.ttl_days <= 0:
+            return Done()
+        passes = await in_thread(self.guard.passes, self._ending)
+        self._tell_held()
+        if not passes:
+            return Done()
+        await self._archive_old(session)
+        return await self.carry_out(await self.plan()) if rules else Done()
+
+    async def _archive_old(self, session: Session) -> None:
+        """Archive the sessions that `session.ttlDays` ends and nobody has open."""
+        if session.ttl_days <= 0:
+            return
+        store, now = self._kitchen.pool.store, self._kitchen.clock.now()
+        for record in await in_thread(store.list):
+            if record.kind != "session" or record.state == "missing" or not record.messages:
+                continue
+            if self._kitchen.pool.peek(record.key) is not None:
+                continue
+            why = too_old(session, record.used, now)
+            if why is not None and await in_thread(_is_as_it_was, record):
+                told = {"reason": why.reason, "rule": why.rule}
+                with suppress(SessionError):  # busy, or gone: the next round looks again
+                    async with alone(self._kitchen, record):
+                        await in_thread(partial(put_aside, store, record, "archived", **told))
+
+    async def watch(self) -> None:
+        """Carry the rules out now and then, until cancelled."""
+        import anyio
+
+        while True:
+            # Real time, not the clock's: a clock that stands still must not keep us busy.
+            await anyio.sleep(SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except SessionError as error:
+                self._kitchen.publish(Noticed(Problem(str(error), severity="warning")))
+
     def _ending(self, moment: int) -> int:
-        """How many sessions would be over at a moment."""
-        session = self._setup().config.session
-        return sum(
-            over(session, record.key, record.used, moment, where_of(record)) is not None
-            for record in self._kitchen.pool.store.list()
+        """How many sessions would be over at a moment, or go to the trash."""
+        session, records = self._setup().config.session, self._kitchen.pool.store.list()
+        ending = {
+            str(record.path)
+            for record in records
             if record.kind == "session" and record.messages
-        )
+            if over(session, record.key, record.used, moment, where_of(record)) is not None
+        }
+        ending |= {str(step.record.path) for step in self._plan(self._rules(), moment).steps}
+        return len(ending)
 
     def _newest(self) -> int:
         """The latest time at which something is known to have happened."""

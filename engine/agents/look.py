@@ -23,14 +23,17 @@ from engine.agents.views import (
 from engine.context.tokens import estimate_text
 from engine.context.window import Window, WindowSettings, build_window
 from engine.errors import ModelError, Problem
+from engine.lifecycle.expiry import label_of
 from engine.models.exact import exact_body
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
+from engine.sessions.records import SessionRecord
 from engine.sessions.tree import Tree
 from engine.turns.intake import make_order
 from engine.turns.order import Order, Setup
 from engine.turns.origin import envelope_of
 from engine.turns.pool import LiveSession
+from engine.values import replace
 
 if TYPE_CHECKING:
     from engine.sessions.search import Hit
@@ -56,8 +59,11 @@ class Looker:
     async def sessions(self) -> tuple[SessionInfo, ...]:
         """All sessions and leftovers, the most recently active first."""
         records = await in_thread(self._kitchen.pool.store.list)
-        inside = self._kitchen.lanes.inside
-        return tuple(info_of(record, inside(record.key)) for record in records)
+        inside, own = self._kitchen.lanes.inside, self._own_label
+        return tuple(info_of(record, inside(record.key), own(record)) for record in records)
+
+    def _own_label(self, record: SessionRecord) -> str:
+        return label_of(record, self._setup().config.session, self._kitchen.clock.now())
 
     async def view(self, ref: str) -> SessionView:
         """Everything the inspector shows of a session.
@@ -173,7 +179,7 @@ class Looker:
             window, model, prompt, tokens, problems = self._weigh(order, live)
             tree, running = live.transcript.tree, live.running
             return SessionView(
-                info=info_of(live.record, self._kitchen.lanes.inside(live.key), tree.name),
+                info=self._info(live),
                 route=order.setup.router.route(envelope) if live.record.origin else None,
                 model=model,
                 prompt_tokens=prompt,
@@ -186,6 +192,18 @@ class Looker:
                 else None,
                 problems=(*live.transcript.problems, *problems),
             )
+
+    def _info(self, live: LiveSession) -> SessionInfo:
+        """The session's line as its transcript has it by now; its record is of when it was
+        opened."""
+        tree, record = live.transcript.tree, live.record
+        last = next((node.id for node in tree.up(tree.leaf) if node.type == "message"), None)
+        said = tree.entry(last).message.get("timestamp") if last is not None else None
+        if isinstance(said, int):
+            record = replace(record, last_active=max(said, record.last_active))
+        record = replace(record, labels=live.labels)
+        inside = self._kitchen.lanes.inside(live.key)
+        return info_of(record, inside, self._own_label(record), tree.name)
 
     def _count(self, live: LiveSession) -> Counts:
         size = len(live.transcript.tree.nodes)

@@ -42,6 +42,8 @@ class SessionInfo(Struct, frozen=True):
         kind: `session` for what a key points to; see engine.sessions.records.Kind.
         chat_type: main, dm, group, channel, chat, subagent, other.
         ref: what `view`, `history` and `window` take: the key, or the file of a leftover.
+        labels: first the one it has by itself (`active`, `idle`, `archived` …; see
+            engine.lifecycle.expiry.label_of), then those that a person gave it.
     """
 
     key: str
@@ -60,6 +62,7 @@ class SessionInfo(Struct, frozen=True):
     preview: str
     ref: str
     problems: tuple[Problem, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class ModelInForce(Struct, frozen=True):
@@ -156,8 +159,14 @@ class HistoryPage(Struct, frozen=True):
     begun: Begun | None = None
 
 
-def info_of(record: SessionRecord, inside: int, label: str | None = None) -> SessionInfo:
-    """A line of the list. `inside`: turns running or waiting in the session."""
+def info_of(record: SessionRecord, inside: int, own: str, label: str | None = None) -> SessionInfo:
+    """A line of the list.
+
+    Args:
+        inside: turns running or waiting in the session.
+        own: the label that the session has by itself.
+        label: its name, where that is known better than the record does.
+    """
     origin = envelope_of(record.origin)
     channel = name = ""
     if origin is None:
@@ -185,6 +194,7 @@ def info_of(record: SessionRecord, inside: int, label: str | None = None) -> Ses
         preview=record.preview,
         ref=record.key if record.kind == "session" else str(record.path),
         problems=record.problems,
+        labels=(own, *record.labels),
     )
 
 

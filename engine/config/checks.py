@@ -12,6 +12,7 @@ from typing import Any
 from engine.config.findings import Finding, Severity, resemble, shown
 from engine.config.providers import APIS, KNOWN_PROVIDERS
 from engine.config.scan import KeyPath
+from engine.config.sizes import read_size
 
 __all__ = ["check_meaning"]
 
@@ -203,6 +204,13 @@ def _channels(data: dict[str, Any]) -> Iterator[Finding]:
             )
 
 
+def _maintenance(data: dict[str, Any]) -> Iterator[Finding]:
+    size = data.get("session", {}).get("maintenance", {}).get("diskBudget")
+    if isinstance(size, int | str) and read_size(size) is None:
+        path = ("session", "maintenance", "diskBudget")
+        yield Finding(path, f"{shown(size)} is no size", 'write bytes, or text such as "500MB"')
+
+
 def check_meaning(data: dict[str, Any], *, foreign: bool = False) -> list[Finding]:
     """Check what the type check let pass (its `data`).
 
@@ -217,4 +225,5 @@ def check_meaning(data: dict[str, Any], *, foreign: bool = False) -> list[Findin
         *_models(data),
         *_providers(data, severity),
         *_channels(data),
+        *_maintenance(data),
     ]

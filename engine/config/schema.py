@@ -252,6 +252,8 @@ class Maintenance(Value, frozen=True):
     """Most sessions kept; 0: no limit."""
     disk_budget: int | str | None = None
     """Most space for transcripts: bytes, or text such as `500MB`. Default: no limit."""
+    trash_days: Amount = 0
+    """Days after which what lies in the trash is erased; 0: only the disk budget takes from it."""
 
 
 class Session(Value, frozen=True):

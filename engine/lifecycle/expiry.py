@@ -15,7 +15,20 @@ from engine.lifecycle.freshness import freshness, policy_for, reset_type
 from engine.routing.keys import parse_key
 from engine.sessions.records import ENDED, SessionRecord
 
-__all__ = ["DAY", "Over", "Where", "expires", "label_of", "over", "where_of"]
+__all__ = [
+    "DAY",
+    "OWN_LABELS",
+    "Over",
+    "Where",
+    "expires",
+    "label_of",
+    "over",
+    "too_old",
+    "where_of",
+]
+
+OWN_LABELS = frozenset({"active", "idle", "archived", "trash", "missing"})
+"""What sessions are by themselves; nobody gives them these labels."""
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -85,10 +98,14 @@ def over(
     if found.reason == "idle":
         silent = _length((policy.idle_minutes or 0) * 60_000)
         return Over(f"nothing was said for more than {silent}", policy.rule)
-    if session.ttl_days > 0 and now - used > session.ttl_days * DAY:
-        return Over(
-            f"nothing was said for more than {_length(session.ttl_days * DAY)}", "session.ttlDays"
-        )
+    return too_old(session, used, now)
+
+
+def too_old(session: Session, used: int, now: int) -> Over | None:
+    """Whether `session.ttlDays` ends a session; see `over`."""
+    longest = session.ttl_days * DAY
+    if 0 < longest < now - used:
+        return Over(f"nothing was said for more than {_length(longest)}", "session.ttlDays")
     return None
 
 

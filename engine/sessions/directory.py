@@ -38,6 +38,7 @@ class Directory:
 
     Attributes:
         problems: what was wrong with the index itself.
+        tombs: where deletions are noted (see engine.sessions.tombs).
     """
 
     def __init__(self, disk: Disk, clock: Clock, agent_id: str, path: Path):
@@ -45,6 +46,7 @@ class Directory:
         self.agent_id = agent_id
         self.path = path
         self.index = Index(disk, clock, path)
+        self.tombs = path.parent / "tombstones.jsonl"
         self.problems: list[Problem] = []
 
     def records(self) -> list[SessionRecord]:

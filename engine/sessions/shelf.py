@@ -19,13 +19,14 @@ from engine.sessions.life import Life, life_note, stamp_of
 from engine.sessions.lock import take
 from engine.sessions.records import ENDED, SessionRecord, read_name
 from engine.sessions.store import Store
+from engine.sessions.tombs import Tombstone, bury
 from engine.sessions.traces import candidates
 from engine.sessions.transcript import Transcript
 from engine.sessions.writing import make_header
 from engine.text import safe_line
 from engine.values import replace
 
-__all__ = ["Ending", "put_aside", "reset", "restore"]
+__all__ = ["Ending", "erase", "put_aside", "reset", "restore"]
 
 Ending = Literal["archived", "reset", "deleted"]
 """How a session is put aside: the kind that it then is."""
@@ -69,6 +70,8 @@ def put_aside(
     directory = store.directory(record.agent_id)
     now = store.clock.now()
     life = Life(_EVENTS[ending], reason, rule, record.key, now)
+    if ending == "deleted":
+        _bury(store, record, "trash", reason, rule)
     extra = {} if ending == "reset" else _only_in_index(record)
     target = _free(record.path, f"{_base(record.path)}.{ending}.{stamp_of(now)}")
     _rename(store, record.path, target, life_note(life, extra))
@@ -113,6 +116,48 @@ def reset(
     with directory.index.locked():
         fresh = store.add_file(directory, old.key, header, carried, index_key=old.index_key)
     return aside, fresh
+
+
+def erase(store: Store, record: SessionRecord, *, reason: str = "", rule: str = "") -> None:
+    """Remove what lies in the trash, for good. Its tombstone stays.
+
+    Raises:
+        CommandError: it does not lie in the trash.
+        SessionBusy: it is being written.
+        StoreError: it cannot be removed.
+    """
+    if record.kind != "deleted":
+        raise CommandError(
+            f"{safe_line(record.path.name, limit=120)} is not in the trash ({record.kind})",
+            remedy="Delete it first: `branchline sessions delete`",
+        )
+    _bury(store, record, "erase", reason, rule)
+    held = take(store.disk, record.path, store.clock)
+    try:
+        store.disk.unlink(record.path)
+        sync_dir(store.disk, record.path.parent)
+    except OSError as error:
+        raise explain(error, "could not erase the session") from error
+    finally:
+        held.release()
+
+
+def _bury(store: Store, record: SessionRecord, action: str, reason: str, rule: str) -> None:
+    directory = store.directory(record.agent_id)
+    tomb = Tombstone(
+        action,
+        store.clock.now(),
+        rule or "by hand",
+        reason,
+        record.key,
+        record.session_id,
+        record.path.name,
+        record.messages,
+        record.created,
+        record.last_active,
+    )
+    with directory.index.locked():
+        bury(store.disk, directory.tombs, tomb)
 
 
 def restore(store: Store, record: SessionRecord) -> SessionRecord:

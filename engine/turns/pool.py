@@ -14,10 +14,11 @@ from engine.context.tokens import Calibration
 from engine.errors import Problem, SessionError, StoreError
 from engine.models.protocol import Usage
 from engine.routing.mentions import Activation, read_activation
-from engine.sessions.entries import ACTIVATION, MODEL
+from engine.sessions.entries import ACTIVATION, LABELS, MODEL
 from engine.sessions.records import SessionRecord
 from engine.sessions.shelf import reset
 from engine.sessions.store import Store
+from engine.sessions.summary import read_labels
 from engine.sessions.transcript import Transcript
 from engine.turns.order import Order
 from engine.turns.origin import origin_of, shared_memory
@@ -86,6 +87,14 @@ class LiveSession:
         body = self.transcript.tree.entry(entry_id).data.get("data")
         word = body.get("activation") if isinstance(body, dict) else None
         return read_activation(word) if isinstance(word, str) else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person sorted the session by."""
+        entry_id = self.transcript.tree.ours.get(LABELS)
+        if entry_id is None:
+            return ()
+        return read_labels(self.transcript.tree.entry(entry_id).data.get("data"))
 
     def news(self, order: Order) -> list[Problem]:
         """What a person should know of this session and has not been told yet."""

@@ -12,6 +12,7 @@ from engine.disk import Disk
 from engine.errors import CommandError, SessionBusy, SessionReadOnly
 from engine.events import SessionChanged
 from engine.sessions.store import Store
+from engine.sessions.tombs import read_tombs
 from tests.engine.conftest import Open, answer, dm, said
 
 MAIN = "agent:main:main"
@@ -236,3 +237,50 @@ def flat_session() -> Callable[[Path], Path]:
         return path
 
     return write
+
+
+async def test_labels_are_kept_with_the_session_and_survive_a_fresh_start(
+    open_engine: Open,
+) -> None:
+    clock = ManualClock()
+    config = "{ session: { timeoutHours: 2 } }"
+    async with open_engine(config, clock=clock) as engine:
+        await answer(engine, said("one"))
+        keep = engine.keeping
+        assert await keep.label(MAIN, ["escalated", " vip "]) == ("escalated", "vip")
+        assert await keep.label(MAIN, ["Escalated"], ["VIP", "nothing"]) == ("escalated",)
+        [info] = await engine.sessions()
+        assert info.labels == ("active", "escalated")
+        clock.advance(2 * 3600 + 1)
+        assert (await engine.view(MAIN)).info.labels == ("idle", "escalated")
+        await answer(engine, said("/new"))
+        index_of(engine).unlink()
+        found = {info.kind: info.labels for info in await engine.sessions()}
+        assert found == {"session": ("active", "escalated"), "reset": ("archived", "escalated")}
+        [old] = await engine.keeping.generations(MAIN)
+        assert await keep.label(old.ref, remove=["escalated"]) == ()
+        for bad in ("idle", "", "x" * 41):
+            with pytest.raises(CommandError):
+                await keep.label(MAIN, [bad])
+
+
+async def test_deletions_leave_tombstones(open_engine: Open) -> None:
+    clock = ManualClock()
+    async with open_engine(clock=clock) as engine:
+        await answer(engine, said("one"))
+        gone = await engine.keeping.delete(MAIN)
+        [tomb] = read_tombs(Disk(), engine.state_dir / "agents/main/tombstones.jsonl")
+        assert (tomb.action, tomb.rule, tomb.reason) == ("trash", "by hand", "deleted by hand")
+        assert (tomb.key, tomb.messages, tomb.at) == (MAIN, 2, clock.now())
+        assert tomb.file.startswith(gone.session_id)
+        assert "one" not in (engine.state_dir / "agents/main/tombstones.jsonl").read_text()
+
+
+async def test_a_generation_can_go_while_its_key_is_being_answered(open_engine: Open) -> None:
+    async with open_engine(paced=True) as engine:
+        await answer(engine, said("one"))
+        old = await engine.keeping.archive(MAIN)
+        receipt = await engine.submit(said("tell me " + "more and " * 200))
+        await receipt.stored()
+        await engine.keeping.delete(old.ref)
+        assert (await receipt.result()).error is None

@@ -7,8 +7,12 @@ import pytest
 
 from engine import Engine
 from engine.clock import ManualClock
+from engine.disk import Disk
 from engine.errors import Problem
 from engine.events import Event, Noticed, SessionChanged, SessionRenewed
+from engine.lifecycle.retention import Rules
+from engine.sessions.store import Store
+from engine.sessions.tombs import read_tombs
 from tests.engine.conftest import Open, answer, dm, said
 
 MAIN = "agent:main:main"
@@ -279,9 +283,6 @@ async def test_what_an_ordinary_day_ends_needs_no_asking(
 async def test_a_session_that_another_program_writes_goes_on(
     open_engine: Open, clock: ManualClock, tmp_path: Path
 ) -> None:
-    from engine.disk import Disk
-    from engine.sessions.store import Store
-
     config = idle(60, "lockTimeoutSeconds: 0.1")
     async with open_engine(config, clock=clock) as engine:
         await answer(engine, said("one"))
@@ -294,3 +295,124 @@ async def test_a_session_that_another_program_writes_goes_on(
         assert await engine.keeping.generations(MAIN) == ()
         await answer(engine, said("two"))
         assert len(await engine.keeping.generations(MAIN)) == 1
+
+
+async def kinds(engine: Engine) -> dict[str, str]:
+    """Who there is, and what they are: the last part of each key → kind."""
+    return {info.key.rpartition(":")[2]: info.kind for info in await engine.sessions()}
+
+
+async def test_the_schedule_archives_what_is_too_old_and_leaves_the_rest(
+    open_engine: Open, clock: ManualClock
+) -> None:
+    config = '{ session: { dmScope: "per-channel-peer", ttlDays: 2 } }'
+    async with open_engine(config, clock=clock) as engine:
+        await answer(engine, dm("alice", "one"))
+        await answer(engine, dm("carol", "one"))
+    clock.advance(DAY)
+    async with open_engine(clock=clock) as engine:
+        await answer(engine, dm("bob", "one"))
+        await engine.view("agent:main:telegram:dm:carol")
+        clock.advance(1.5 * DAY)
+        await engine.keeping.rules.sweep()
+        found = await kinds(engine)
+        assert found == {"alice": "archived", "bob": "session", "carol": "session"}
+        [old] = await engine.keeping.generations(ALICE)
+        assert (old.rule, old.ended) == ("session.ttlDays", clock.now())
+
+
+async def test_the_schedule_prunes_into_the_trash_and_empties_it(
+    open_engine: Open, clock: ManualClock
+) -> None:
+    config = """{ session: { dmScope: "per-channel-peer",
+        maintenance: { pruneAfterDays: 2, trashDays: 2 } } }"""
+    async with open_engine(config, clock=clock) as engine:
+        for name in ("alice", "bob", "carol"):
+            await answer(engine, dm(name, "one"))
+        await answer(engine, said("mine"))
+        await engine.keeping.label("agent:main:telegram:dm:bob", ["escalated"])
+    clock.advance(DAY)
+    async with open_engine(clock=clock) as engine:
+        await answer(engine, dm("carol", "two"))
+        clock.advance(1.5 * DAY)
+        done = await engine.keeping.rules.sweep()
+        assert [step.record.key for step in done.steps] == [ALICE]
+        assert await kinds(engine) == {
+            "alice": "deleted",
+            "bob": "session",
+            "carol": "session",
+            "main": "session",
+        }
+        tombs = read_tombs(Disk(), engine.state_dir / "agents/main/tombstones.jsonl")
+        rule = "session.maintenance.pruneAfterDays"
+        assert [(one.action, one.rule, one.key) for one in tombs] == [("trash", rule, ALICE)]
+        [gone] = await engine.keeping.generations(ALICE, trash=True)
+        assert (gone.rule, gone.reason) == (rule, "unused for more than 2 days")
+        for _ in range(3):
+            clock.advance(0.9 * DAY)
+            await engine.keeping.rules.sweep()
+        assert "alice" not in await kinds(engine)
+        tombs = read_tombs(Disk(), engine.state_dir / "agents/main/tombstones.jsonl")
+        assert [(t.action, t.rule) for t in tombs if t.key == ALICE][1:] == [
+            ("erase", "session.maintenance.trashDays")
+        ]
+
+
+async def test_what_changed_since_the_plan_or_is_written_elsewhere_stays(
+    open_engine: Open, clock: ManualClock
+) -> None:
+    async with open_engine('{ session: { dmScope: "per-channel-peer" } }', clock=clock) as engine:
+        for name in ("alice", "bob", "carol"):
+            await answer(engine, dm(name, "one"))
+    clock.advance(9 * DAY)
+    async with open_engine(clock=clock) as engine:
+        rules = engine.keeping.rules
+        plan = await rules.plan(Rules(after=DAY))
+        assert len(plan.steps) == 3
+        await answer(engine, dm("alice", "two"))
+        other = Store(Disk(), engine.state_dir, clock).open("agent:main:telegram:dm:bob")
+        with other.hold():
+            done = await rules.carry_out(plan)
+        other.close()
+        assert [step.record.key.rpartition(":")[2] for step in done.steps] == ["carol"]
+        why = {kept.record.key.rpartition(":")[2]: kept.reason for kept in done.kept}
+        assert why["alice"] == "it changed meanwhile"
+        assert "written by process" in why["bob"]
+
+
+async def test_the_schedule_ends_nothing_while_the_clock_is_in_doubt(
+    open_engine: Open, clock: ManualClock
+) -> None:
+    config = """{ session: { dmScope: "per-channel-peer", ttlDays: 30,
+        maintenance: { pruneAfterDays: 60 } } }"""
+    async with open_engine(config, clock=clock) as engine:
+        keys = await grown(engine, clock, 6)
+        await engine.keeping.rules.sweep()
+    clock.advance(400 * DAY)
+    async with open_engine(clock=clock) as engine:
+        assert (await engine.keeping.rules.sweep()).steps == ()
+        assert engine.problems and await ended(engine, keys) == 0
+        assert set((await kinds(engine)).values()) == {"session"}
+        await engine.keeping.rules.confirm_clock()
+        await engine.keeping.rules.sweep()
+        assert set((await kinds(engine)).values()) == {"archived"}
+
+
+async def test_the_schedule_runs_in_an_app(
+    open_engine: Open, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.agents.lifetime.SWEEP_SECONDS", 0.02)
+    async with open_engine("{ session: { ttlDays: 1 } }", clock=clock) as engine:
+        await answer(engine, said("one"))
+    clock.advance(1.5 * DAY)
+    async with open_engine(clock=clock) as engine, engine.subscribe() as events:
+        import anyio
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(engine.watch)
+            with anyio.fail_after(10):
+                async for event in events:
+                    if isinstance(event, SessionChanged) and event.session_key == MAIN:
+                        break
+            tasks.cancel_scope.cancel()
+        assert await kinds(engine) == {"main": "archived"}
