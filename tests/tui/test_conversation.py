@@ -365,6 +365,21 @@ async def test_enter_unfolds_a_summary_and_a_tool_result_and_folds_them_again() 
         assert "They spoke" not in screen_text(app)
 
 
+async def test_what_is_unfolded_is_read_from_its_beginning_not_from_its_end() -> None:
+    app = ChatApp()
+    summary = "\n\n".join(f"point {number}" for number in range(40))
+    async with app.run_test(size=(80, 20)) as pilot:
+        await app.fill([*talk(4), other("c", "compaction", summary=summary), *talk(2, start=4)])
+        app.conversation.focus()
+        await pilot.press("k", "k")
+        assert "▌─◆ compacted" in screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "▌─◆ compacted" in screen_text(app)
+        assert "point 0" in screen_text(app)
+        assert "point 39" not in screen_text(app)
+
+
 async def test_the_cursor_shows_only_while_the_conversation_has_the_focus() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 30)) as pilot:

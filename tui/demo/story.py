@@ -207,6 +207,9 @@ STORY: tuple[Step, ...] = (
     Move(2 * _DAYS + 266, "cost"),
     Label(2 * _DAYS + 265, "hotel", "booked"),
     Branch(2 * _DAYS + 265, "cost", "casa"),
+    # Bob begins anew; what he said before is kept under his session
+    Said(2 * _DAYS + 120, "bob", "/new"),
+    Said(2 * _DAYS + 119, "bob", "Bob again: invoice 2041 is paid now, thank you."),
     # the day before yesterday: a room with several people, an agent of its own
     Said(2 * _DAYS, "carol", "The deploy on Friday failed at step 3, the database migration."),
     Said(2 * _DAYS - 3, "bob on discord", "Which step failed on Friday?"),

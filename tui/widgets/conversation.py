@@ -342,9 +342,12 @@ class Conversation(ChatScroll):
     def action_open(self) -> None:
         """Enter: unfold what stands behind a ◆, ⑂ or tool row; any other is told to the screen."""
         view = self._current_view()
-        if view is None or view.unfold():
+        if view is None:
             return
-        if view.shown.entry is not None:
+        if view.unfold():
+            self.release_anchor()  # what was opened stays in view, not the end
+            self.call_after_refresh(self._point, view)
+        elif view.shown.entry is not None:
             self.post_message(self.Opened(view.shown.entry))
 
     def action_copy(self) -> None:
