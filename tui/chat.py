@@ -48,6 +48,7 @@ class Chat:
         tracker: knows what runs.
         conversation: the column that is fed.
         decorate: makes the column's title from a session's name.
+        reads: whether what is shown here counts as read.
 
     Attributes:
         ref: what is open: a session key, or the file of a leftover.
@@ -61,11 +62,14 @@ class Chat:
         tracker: Tracker,
         conversation: Conversation,
         decorate: Callable[[str], Content],
+        *,
+        reads: bool = True,
     ):
         self._engine = engine
         self._tracker = tracker
         self._conversation = conversation
         self._decorate = decorate
+        self._reads = reads
         self.ref = ""
         self.view: SessionView | None = None
         self.company = Company()
@@ -117,7 +121,8 @@ class Chat:
         self.ref, self._aside = ref, None
         self._look_at(view)
         self._said = []
-        self._tracker.opened(ref)
+        if self._reads:
+            self._tracker.opened(ref)
         turn = self._tracker.live.get(self.key)
         live = (turn.turn_id, turn.model, "".join(turn.text)) if turn is not None else None
         self._started = turn.turn_id if turn is not None else None

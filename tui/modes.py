@@ -67,6 +67,14 @@ MODES: tuple[Mode, ...] = (
         "2",
         ("tui.screens.tree", "TreeScreen"),
     ),
+    Mode(
+        "simulator",
+        "Simulator",
+        "Several people side by side, and who shares a memory",
+        "f4",
+        "3",
+        ("tui.screens.simulator", "SimulatorScreen"),
+    ),
 )
 
 KEYS: tuple[BindingType, ...] = tuple(

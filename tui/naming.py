@@ -9,6 +9,7 @@ from engine.text import safe_line
 
 __all__ = [
     "agent_name",
+    "channel_short",
     "channel_tag",
     "channel_title",
     "chat_name",
@@ -55,8 +56,12 @@ def channel_tag(info: SessionInfo) -> str:
     """`tg DM`, `dc grp`; nothing for the operator's own chats."""
     if info.channel in {"", OPERATOR_CHANNEL}:
         return ""
-    short = _TAGS.get(info.channel) or safe_line(info.channel, limit=20)[:2]
-    return f"{short} {_TYPES.get(info.chat_type, '')}".strip()
+    return f"{channel_short(info.channel)} {_TYPES.get(info.chat_type, '')}".strip()
+
+
+def channel_short(channel: str) -> str:
+    """A channel in two letters: `tg`."""
+    return _TAGS.get(channel) or safe_line(channel, limit=20)[:2]
 
 
 def channel_title(info: SessionInfo) -> str:

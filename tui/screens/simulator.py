@@ -1,0 +1,404 @@
+"""The Simulator screen: several people side by side, and who shares a memory with whom."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.reactive import var
+from textual.widgets import TextArea
+
+from engine.clock import iso
+from engine.config.schema import DmScope
+from engine.errors import BranchlineError
+from engine.events import ReplyDelta
+from engine.scenario.cast import SAMPLE, Persona, joined
+from engine.scenario.matrix import MatrixRow
+from engine.scenario.troupe import LiveTroupe
+from engine.text import safe_line
+from engine.values import replace
+from tui import advice
+from tui.bridge import Batch
+from tui.fills import threshold
+from tui.later import later
+from tui.playhouse import Playhouse
+from tui.screens.simulator_lanes import SHOWN
+from tui.screens.simulator_people import known_in
+from tui.screens.simulator_play import PlayScreen
+from tui.tracker import Status
+from tui.widgets.composer import Composer
+from tui.widgets.conversation import Conversation
+from tui.widgets.lane import Lane
+from tui.widgets.lanelines import LaneFacts
+from tui.widgets.lanetabs import LaneTabs
+from tui.widgets.lines import Banner
+from tui.widgets.matrixlines import exposure_lines
+from tui.widgets.matrixpanel import MatrixPanel
+from tui.widgets.simulatorbar import SimulatorBar, SimulatorBarState
+from tui.widgets.steplist import StepList
+
+__all__ = ["SimulatorScreen"]
+
+_ON_STAGE = frozenset({"step", "run", "reset", "restart", "jump", "toggle_steps"})
+"""Actions that need a scenario."""
+
+_WITH_SOMEBODY = frozenset(
+    {"remove", "identity", "again", "drop_next", "mention", "copy_key", "zoom", "at_once"}
+)
+"""Actions that need somebody in the lanes."""
+
+
+class SimulatorScreen(PlayScreen):
+    """People, their conversations, the isolation matrix, and the steps of a scenario."""
+
+    CSS_PATH = "simulator.tcss"
+    HELP = """\
+    ## Simulator
+
+    Write as several people at once and see who shares a memory. Each lane is somebody on a
+    channel; what you write goes through the engine **as if it came from there**: routed, let in
+    or not, stored and answered like a real message.
+
+    The **matrix** tells who shares a session under the dmScope in force and under the others:
+    the same letter is the same memory. Its last line is the leak monitor's: who was answered with
+    whose words in sight. **p** changes the scope, with its effect shown first.
+
+    **S** opens a scenario: people with a script, on an engine and a clock of their own. **s**
+    plays a step, **r** runs and pauses, **R** begins again; in between you may write as anybody.
+    **w** keeps all that was done as a scenario file.
+
+    `b` sends what stands in all composers at once, `O` in another order, `h` holds messages back
+    until then. `d` delivers the last message again, `D` loses the next one.
+    """
+
+    MODE = "simulator"
+    PANES = (Lane, Conversation, Composer, StepList)
+    NAVIGATE = frozenset(
+        {
+            *(
+                "compose",
+                "remove",
+                "identity",
+                "run",
+                "step",
+                "reset",
+                "at_once",
+                "shuffle",
+                "hold",
+            ),
+            *("again", "drop_next", "mention", "approve", "open", "live", "record", "jump"),
+            *("scope", "undo", "page", "zoom", "copy_key", "toggle_steps", "restart"),
+        }
+    )
+    BINDING_GROUP_TITLE = "Simulator screen"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "lane(1)", "Next", id="simulator.next", tooltip="The next lane"),
+        Binding("shift+tab", "lane(-1)", "Before", id="simulator.previous", show=False),
+        Binding("o", "compose", "Write", id="simulator.write", tooltip="To the composer"),
+        Binding("r", "run", "Run", id="simulator.run", tooltip="Run or pause the scenario"),
+        Binding("s", "step", "Step", id="simulator.step", tooltip="Play the next step"),
+        Binding("p", "scope", "Scope", id="simulator.scope", tooltip="Change dmScope"),
+        Binding("S", "open", "Scenario", id="simulator.open", tooltip="Open a scenario"),
+        Binding("ctrl+n", "add", "Add", id="simulator.add", key_display="^N"),
+        Binding("e", "identity", "Identity", id="simulator.identity", tooltip="Who this is"),
+        Binding("b", "at_once", "At once", id="simulator.at-once", tooltip="Send all at once"),
+        Binding("x", "remove", "Remove", id="simulator.remove"),
+        Binding("w", "record", "Keep", id="simulator.record", tooltip="Keep it as a scenario"),
+        Binding("R", "reset", "Reset", id="simulator.reset", tooltip="Begin the scenario again"),
+        Binding("J", "jump", "Clock", id="simulator.jump", tooltip="Jump the clock"),
+        Binding(
+            "less_than_sign", "page(-1)", "Lanes before", id="simulator.page-before", show=False
+        ),
+        Binding(
+            "greater_than_sign", "page(1)", "Lanes after", id="simulator.page-after", show=False
+        ),
+        Binding("O", "shuffle", "Shuffle", id="simulator.shuffle", show=False),
+        Binding("h", "hold", "Hold", id="simulator.hold", show=False, tooltip="Hold back"),
+        Binding("d", "again", "Again", id="simulator.again", show=False, tooltip="Deliver again"),
+        Binding("D", "drop_next", "Drop next", id="simulator.drop", show=False),
+        Binding("m", "mention", "Mention", id="simulator.mention", show=False),
+        Binding("a", "approve", "Let in", id="simulator.approve", show=False),
+        Binding("u", "undo", "Undo config", id="simulator.undo", show=False),
+        Binding("T", "restart", "Restart", id="simulator.restart", show=False),
+        Binding("L", "live", "Leave scenario", id="simulator.live", show=False),
+        Binding("i", "toggle_steps", "Steps", id="simulator.steps", show=False),
+        Binding("z", "zoom", "Zoom", id="simulator.zoom", show=False),
+        Binding("K", "copy_key", "Copy key", id="simulator.copy-key", show=False),
+        Binding("ctrl+c", "stop", "Stop", id="simulator.stop", priority=True, key_display="^C"),
+        Binding("ctrl+c", "copy", "Copy", id="simulator.copy", priority=True, show=False),
+        Binding("escape", "leave", "Look around", id="simulator.leave", show=False),
+    ]
+
+    busy: var[bool] = var(False, bindings=True)
+    """Whether the lane in focus is being answered."""
+
+    playing: var[bool] = var(False, bindings=True)
+    """Whether a scenario is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: tuple[object, tuple[MatrixRow, ...]] = (None, ())
+        self._put_away: tuple[str, ...] = ()
+        self._steps_shown: object = None
+        self._troupe: object = None
+
+    def row_0(self) -> SimulatorBar:
+        return SimulatorBar(id="simulator-bar")
+
+    def body(self) -> ComposeResult:
+        yield LaneTabs(id="tabs")
+        with Horizontal(id="lanes"):
+            for slot in range(SHOWN):
+                yield Lane(self.home.fail, id=f"lane-{slot}")
+        with Horizontal(id="below"):
+            yield MatrixPanel(id="matrix")
+            yield StepList(id="steps", empty="No steps")
+
+    # start and news
+
+    def on_mount(self) -> None:
+        self.matrix_panel.add_class("pane")
+        self.steps.add_class("pane")
+        for lane in self.slots:
+            lane.display = False
+        self.house = Playhouse(
+            self,
+            LiveTroupe(self.engine),
+            self.home.bridge,
+            hear=self._stage_heard,
+            changed=self._other_troupe,
+            fail=self.home.fail,
+        )
+        self.ready = True
+        later(self, self._begin, group="begin")
+
+    async def _begin(self) -> None:
+        """Who wrote lately is here at first; where nobody did, two people to try with."""
+        try:
+            known = await asyncio.to_thread(known_in, self)
+        except BranchlineError as error:
+            self.home.fail(error)
+            known = ()
+        found = known[:SHOWN] or joined(SAMPLE)
+        if not self.stands or self.house.live.people:
+            return
+        for one in joined([one.envelope for one in found]):
+            self.house.live.add(one)
+        self.go_to_lane(0, write=True)
+
+    def overhear(self, batch: Batch) -> bool:
+        self.house.live.take(batch)
+        if self.house.stage is None:
+            for lane in self.in_view:
+                lane.take(batch)
+        return True
+
+    def news(self, batch: Batch) -> None:
+        if self.house.stage is None:
+            self._news(batch)
+
+    def _stage_heard(self, batch: Batch) -> None:
+        if not self.stands or self.house.stage is None:
+            return
+        self.house.troupe.take(batch)
+        for lane in self.in_view:
+            lane.take(batch)
+        if self.in_front:
+            self._news(batch)
+
+    def _news(self, batch: Batch) -> None:
+        if not batch or any(not isinstance(event, ReplyDelta) for event in batch):
+            self.place()
+            self.draw()
+
+    def again(self) -> None:
+        if self.ready:
+            self.place()
+            self.draw()
+
+    def on_screen_resume(self) -> None:
+        self.again()
+
+    def _other_troupe(self) -> None:
+        """Another troupe is here, or its engine started again."""
+        if not self.stands:
+            return
+        if self._troupe is not self.house.troupe:
+            self._troupe = self.house.troupe
+            self.forget_lanes()
+            self.remove_class("-steps")
+        self.playing = self.house.stage is not None
+        self.set_class(self.playing, "-stage")
+        self.call_after_refresh(lambda: self.go_to_lane(self.at, write=False))
+
+    @on(Lane.Looked)
+    def _looked(self, event: Lane.Looked) -> None:
+        event.stop()
+        chat = event.lane.chat
+        if chat is not None and chat.view is not None:
+            self.house.tracker.remember(chat.view, threshold(self.house.engine))
+        self.draw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self.again)
+
+    # drawing
+
+    def draw(self) -> None:
+        if not self.stands or not self.ready:
+            return
+        rows = self._matrix()
+        for lane in self.in_view:
+            if lane.person in self.people:
+                lane.tell(self._facts(lane.person, rows[0]), self.home.glyphs)
+        glyphs, troupe = self.home.glyphs, self.house.troupe
+        people = tuple(self.people)
+        self.matrix_panel.show((rows, people, troupe.seen()), glyphs)
+        self.query_one(LaneTabs).show(people, self.at, self.first, self.room, glyphs)
+        self.bar.show(self._bar_state(rows[0]), glyphs)
+        self._draw_steps()
+        self.draw_warnings()
+        person = self.current
+        self.busy = person is not None and self._state(self._key(person)) != "idle"
+
+    def _matrix(self) -> tuple[MatrixRow, ...]:
+        """Worked out anew only when people or config changed."""
+        troupe = self.house.troupe
+        basis = (troupe.engine.config, tuple(self.people))
+        if self._rows[0] is None or self._rows[0] != basis:
+            self._rows = basis, troupe.matrix()
+        return self._rows[1]
+
+    def _key(self, person: Persona) -> str:
+        return self.house.troupe.route(person).session_key
+
+    def _facts(self, person: Persona | None, row: MatrixRow) -> LaneFacts:
+        assert person is not None
+        place = self.people.index(person)
+        route, tracker = self.house.troupe.route(person), self.house.tracker
+        key = route.session_key
+        info = tracker.infos.get(key)
+        return LaneFacts(
+            place + 1,
+            person,
+            route,
+            row.letters[place],
+            self._state(key),
+            info.messages if info is not None else 0,
+            tracker.fills.get(key),
+            person in self.dropping,
+            person in self.mentioning,
+            sum(1 for one, _ in self.held if one == person),
+        )
+
+    def _state(self, key: str) -> str:
+        tracker, glyphs = self.house.tracker, self.home.glyphs
+        if key in tracker.live:
+            turn = tracker.live[key]
+            return f"{glyphs.busy} {'answering' if turn.text else 'thinking'}"
+        status = tracker.status(key)
+        if status is Status.NEEDS:
+            return f"{glyphs.needs} {safe_line(tracker.reason(key), limit=60)}"
+        return f"{glyphs.busy} waiting" if status is Status.BUSY else "idle"
+
+    def _bar_state(self, row: MatrixRow) -> SimulatorBarState:
+        stage, people = self.house.stage, len(self.people)
+        last = min(people, self.first + self.room)
+        scope: DmScope = row.scope
+        state = SimulatorBarState(
+            people=people,
+            sessions=row.sessions,
+            scope=scope,
+            lanes=f"{self.first + 1}-{last}/{people}" if people > self.room else "",
+            recorded=len(self.house.troupe.recorder),
+            broken=bool(advice.config_errors(self.engine)),
+            revision=self.engine.revision,
+        )
+        if stage is None:
+            return state
+        return replace(
+            state,
+            scenario=safe_line(stage.stage.scenario.name, limit=40),
+            step=len(stage.played),
+            steps=len(stage.stage.scenario.steps),
+            running=self.running,
+            verdict="held" if stage.held else "failed",
+            now=iso(stage.stage.now)[:19].replace("T", " "),
+            seed=stage.stage.seed,
+        )
+
+    def _draw_steps(self) -> None:
+        stage = self.house.stage
+        if stage is None:
+            return
+        shown = (stage, len(stage.played), stage.playing, self.home.glyphs)
+        if shown == self._steps_shown:
+            return
+        self._steps_shown = shown
+        scenario = stage.stage.scenario
+        self.steps.show(scenario, stage.played, stage.failures, stage.playing, self.home.glyphs)
+        told = f"Steps {len(stage.played)}/{len(scenario.steps)}"
+        self.steps.border_title = told
+
+    def draw_warnings(self) -> None:
+        """Leaks that were stopped, here too; else memory that the operator's setting shares."""
+        super().draw_warnings()
+        if not self.ready:
+            return
+        banner, glyphs = self.query_one("#leak", Banner), self.home.glyphs
+        if not banner.variants and self.house.stage is not None:
+            stopped = tuple(self.house.tracker.leaks.values())
+            banner.variants = advice.leak_lines(stopped, glyphs)
+        shared = not banner.variants
+        if shared:
+            told = exposure_lines(self.house.troupe.seen(), glyphs)
+            banner.variants = told if told != self._put_away else ()
+        banner.set_class(shared, "-shared")
+
+    def dismiss_leaks(self) -> None:
+        self._put_away = exposure_lines(self.house.troupe.seen(), self.home.glyphs)
+        self.house.tracker.leaks.clear()
+        super().dismiss_leaks()
+        self.draw_warnings()
+
+    # keys
+
+    def action_toggle_steps(self) -> None:
+        """The steps in place of the matrix, where both have no room."""
+        self.toggle_class("-steps")
+        (self.steps if self.steps.display else self.slots[0].conversation).focus()
+        self.call_after_refresh(self.draw)
+
+    def action_stop(self) -> None:
+        if not self._copy_selected() and (person := self.current) is not None:
+            self.run_worker(self.house.engine.cancel(self._key(person)), group="cancel")
+
+    def action_copy(self) -> None:
+        if not self._copy_selected():
+            self.notify("^Q leaves Branchline", timeout=3, markup=False)
+
+    def _copy_selected(self) -> bool:
+        area = self.focused if isinstance(self.focused, TextArea) else None
+        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
+        if selected:
+            self.app.copy_to_clipboard(selected)
+            self.notify("Copied", timeout=2, markup=False)
+        return bool(selected)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "stop":
+            return self.busy
+        if action in _ON_STAGE or action == "live":
+            return self.playing and not self.writing
+        if action in _WITH_SOMEBODY:
+            return bool(self.ready and self.people) and not self.writing
+        return super().check_action(action, parameters)
+
+    @on(LaneTabs.Chosen)
+    def _tab_chosen(self, event: LaneTabs.Chosen) -> None:
+        event.stop()
+        self.go_to_lane(event.place)

@@ -1,0 +1,256 @@
+"""The lanes of the Simulator screen: whose they are, which are in view, where the focus is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from textual import getters
+from textual.widgets import Input, TextArea
+
+from engine.errors import BranchlineError
+from engine.scenario.cast import Persona
+from engine.scenario.told import Said
+from engine.scenario.values import Message, Step
+from engine.text import safe_line
+from tui.later import later
+from tui.playhouse import Playhouse
+from tui.screens.cockpit import CockpitScreen
+from tui.widgets.lane import Lane
+from tui.widgets.matrixpanel import MatrixPanel
+from tui.widgets.simulatorbar import SimulatorBar
+from tui.widgets.steplist import StepList
+
+__all__ = ["LANE_WIDTH", "SHOWN", "LaneScreen"]
+
+SHOWN = 4
+"""Most lanes in view."""
+
+LANE_WIDTH = 30
+"""Cells that a lane needs at least."""
+
+
+class LaneScreen(CockpitScreen):
+    """People side by side, up to four in view."""
+
+    house: Playhouse
+    ready = False
+    """Whether there is a house yet."""
+
+    matrix_panel = getters.query_one(MatrixPanel)
+    steps = getters.query_one(StepList)
+    bar = getters.query_one(SimulatorBar)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = 0
+        """The place of the first lane in view."""
+        self.at = 0
+        """The place of the lane that has the focus, or had it last."""
+        self.alone = False
+        """Whether one lane is shown alone (`z`)."""
+        self.dropping: set[Persona] = set()
+        self.mentioning: set[Persona] = set()
+        self.held: list[tuple[Persona, str]] = []
+        self.holding = False
+        self.last: dict[Persona, str] = {}
+        """The id of what each said last."""
+        self._drafts: dict[Persona, str] = {}
+
+    def draw(self) -> None:
+        """Bring everything up to date; what did not change is not painted."""
+        raise NotImplementedError
+
+    # which lanes there are
+
+    @property
+    def people(self) -> list[Persona]:
+        return self.house.troupe.people
+
+    @property
+    def current(self) -> Persona | None:
+        """Whose lane has the focus."""
+        return self.people[self.at] if self.at < len(self.people) else None
+
+    @property
+    def room(self) -> int:
+        """How many lanes fit."""
+        return 1 if self.alone else max(1, min(SHOWN, self.size.width // LANE_WIDTH))
+
+    @property
+    def slots(self) -> list[Lane]:
+        return list(self.query(Lane))
+
+    @property
+    def in_view(self) -> list[Lane]:
+        """The lanes that belong to somebody, from left to right."""
+        return [lane for lane in self.slots if lane.display and lane.person is not None]
+
+    def lane_of(self, person: Persona) -> Lane | None:
+        """Somebody's lane, when it is in view."""
+        return next((lane for lane in self.in_view if lane.person == person), None)
+
+    def place(self) -> None:
+        """Give each lane in view to whom it belongs now."""
+        people, room = self.people, self.room
+        self.at = max(0, min(self.at, len(people) - 1))
+        self.first = max(0, min(self.first, len(people) - room))
+        if not self.first <= self.at < self.first + room:
+            self.first = max(0, min(self.at, len(people) - room))
+        seen = people[self.first : self.first + room]
+        for slot, lane in enumerate(self.slots):
+            person = seen[slot] if slot < len(seen) else None
+            lane.display = person is not None
+            if person is not None:
+                self._give(lane, person)
+            lane.set_class(person is not None and person == self.current, "-on")
+
+    def _give(self, lane: Lane, person: Persona) -> None:
+        if lane.person != person:
+            if lane.person is not None:
+                self._drafts[lane.person] = lane.composer.draft
+            lane.composer.set_draft(self._drafts.pop(person, ""))
+        key = self.house.troupe.route(person).session_key
+        lane.give(person, key, self.house.engine, self.house.tracker)
+
+    def forget_lanes(self) -> None:
+        """Another troupe is here: what was written is for its people no more."""
+        for lane in self.slots:
+            if lane.person is not None:
+                self._drafts[lane.person] = lane.composer.draft
+                lane.composer.set_draft("")
+                lane.person = None
+        self.first = self.at = 0
+        self.held.clear()
+        self.dropping.clear()
+
+    # focus
+
+    def go_to_lane(self, place: int, *, write: bool | None = None) -> None:
+        """To a lane, in the composer or in its messages as one was before."""
+        if not self.people:
+            return
+        writing = self.writing if write is None else write
+        self.at = place % len(self.people)
+        self.place()
+        self.draw()
+        person = self.current
+        lane = self.lane_of(person) if person is not None else None
+        if lane is not None:
+            (lane.composer if writing else lane.conversation).focus()
+
+    def on_descendant_focus(self) -> None:
+        """A click into another lane takes the focus there."""
+        node = self.focused
+        lane = (
+            next((one for one in node.ancestors if isinstance(one, Lane)), None) if node else None
+        )
+        if lane is not None and lane.person is not None and lane.person in self.people:
+            at = self.people.index(lane.person)
+            if at != self.at:
+                self.at = at
+                for one in self.slots:
+                    one.set_class(one is lane, "-on")
+
+    def action_lane(self, by: int) -> None:
+        """Tab: the next lane; while looking around also the steps, after the last one."""
+        last = self.at + by in (-1, len(self.people))
+        if self.focused is self.steps:
+            self.go_to_lane(0 if by > 0 else len(self.people) - 1, write=False)
+        elif last and not self.writing and self.steps.display:
+            self.steps.focus()
+        else:
+            self.go_to_lane(self.at + by)
+
+    def action_page(self, by: int) -> None:
+        """The lanes before, or after, those in view."""
+        self.first += by * self.room
+        self.first = max(0, min(self.first, len(self.people) - self.room))
+        self.at = self.first
+        self.go_to_lane(self.at)
+
+    def action_compose(self) -> None:
+        self.go_to_lane(self.at, write=True)
+
+    def action_leave(self) -> None:
+        """Esc: out of the composer, else one lane alone is all of them again."""
+        if isinstance(self.focused, (TextArea, Input)) or self.focused is None:
+            self.go_to_lane(self.at, write=False)
+        elif self.alone:
+            self.action_zoom()
+        else:
+            self.go_to_lane(self.at, write=False)
+
+    def action_zoom(self) -> None:
+        """The lane in focus alone, or all again."""
+        self.alone = not self.alone
+        self.go_to_lane(self.at)
+
+    # acting
+
+    def act(self, step: Step) -> None:
+        """Do something by hand; what came of it is said in the lanes."""
+        later(self, partial(self._act, step), group="act", exclusive=False)
+
+    async def _act(self, step: Step) -> None:
+        for message in step.messages:
+            self._spoken(message, lost=step.kind == "drop")
+        try:
+            said = await self.house.troupe.play(step)
+        except BranchlineError as error:
+            self.home.fail(error)
+            self._bring_back(step)
+            return
+        finally:
+            self.draw()
+        self.tell_outcomes(said)
+        self.house.after(step)
+
+    def _spoken(self, message: Message, *, lost: bool) -> None:
+        person = self.person_of(message)
+        if person is None:
+            return
+        self.last[person] = message.id
+        lane = self.lane_of(person)
+        if lost and lane is not None:
+            glyphs = self.home.glyphs
+            lane.note(f"{glyphs.no} lost on its way: {safe_line(message.text, limit=200)}")
+
+    def _bring_back(self, step: Step) -> None:
+        """What was refused stands in the composer again."""
+        for message in step.messages:
+            person = self.person_of(message)
+            lane = self.lane_of(person) if person is not None else None
+            if lane is not None:
+                lane.composer.refused(message.text)
+
+    def person_of(self, message: Message) -> Persona | None:
+        """Who of those here says a message."""
+        from engine.scenario.cast import persona_of
+
+        person = persona_of(message)
+        return person if person in self.people else None
+
+    def tell_outcomes(self, said: tuple[Said, ...]) -> None:
+        """Whatever is not in the conversation itself: codes, refusals, answers of commands."""
+        for one in said:
+            person = self.person_of(one.message)
+            lane = self.lane_of(person) if person is not None else None
+            if lane is not None:
+                for told in _outcome(one):
+                    lane.note(told)
+
+
+def _outcome(said: Said) -> Iterator[str]:
+    reply = safe_line(said.reply, limit=400)
+    match said.outcome:
+        case "duplicate":
+            yield "delivered again: the engine knew it and did nothing"
+        case "pairing":
+            yield f"not let in yet: {reply}" if reply else "not let in yet"
+        case "blocked":
+            yield f"refused: {reply}" if reply else "refused: nothing was stored or answered"
+        case "command":
+            yield reply or "done"
+        case "refused":
+            yield f"stopped by the leak monitor: {reply}"

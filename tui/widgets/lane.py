@@ -1,0 +1,185 @@
+"""A lane: one simulated person with their conversation, and a composer to speak as them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual import events, getters, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from engine.engine import Engine
+from engine.errors import BranchlineError
+from engine.events import Event
+from engine.scenario.cast import Persona
+from engine.text import safe_line
+from engine.turns.commands import COMMANDS
+from tui.chat import Chat
+from tui.glyphs import UNICODE, Glyphs
+from tui.later import later
+from tui.tracker import Tracker
+from tui.widgets.composer import Composer
+from tui.widgets.conversation import Conversation
+from tui.widgets.drawn import drawn
+from tui.widgets.lanelines import LaneFacts, badge, foot_line, head_lines, lane_title
+
+__all__ = ["Lane"]
+
+LONG_HEAD, SHORT_HEAD = 24, 12
+"""Rows of a lane from which its head takes three rows, and one."""
+
+
+class Lane(Vertical):
+    """One of the lanes side by side. Whom it is given to may change; `give` says to whom.
+
+    Args:
+        fail: tells the person of an error.
+    """
+
+    DEFAULT_CSS = """
+    Lane {
+        width: 1fr; height: 1fr; min-width: 12;
+        border: round $border-blurred;
+        border-title-color: $foreground;
+        border-subtitle-color: $foreground;
+        &.-on { border: heavy $border; border-title-style: bold; }
+        & > .head, & > .foot { width: 1fr; height: auto; padding: 0 1; }
+        & > .head { border-bottom: solid $border-blurred; }
+        & > .head.-none { display: none; }
+        & > Conversation { border: none; scrollbar-size-vertical: 1; }
+        & > Conversation:focus { border: none; }
+        & > Composer {
+            border: none; border-top: dashed $border-blurred;
+            min-height: 2; max-height: 6; padding: 0 1;
+        }
+        & > Composer:focus { border: none; border-top: solid $border; }
+    }
+    """
+
+    conversation = getters.query_one(Conversation)
+    composer = getters.query_one(Composer)
+
+    @dataclass
+    class Spoke(Message):
+        """Enter was pressed in the lane's composer."""
+
+        lane: Lane
+        text: str
+
+    @dataclass
+    class Looked(Message):
+        """The session's state was read again."""
+
+        lane: Lane
+
+    def __init__(self, fail: Callable[[BranchlineError], None], *, id: str):  # noqa: A002
+        super().__init__(id=id)
+        self._fail = fail
+        self.person: Persona | None = None
+        self.chat: Chat | None = None
+        self.facts: LaneFacts | None = None
+        self._glyphs = UNICODE
+        self._source: object = None
+        self._key = ""
+        self._said: tuple[object, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield Static(classes="head", markup=False)
+        yield Conversation()
+        yield Static(classes="foot", markup=False)
+        yield Composer(commands=COMMANDS)
+
+    # whose it is
+
+    def give(self, person: Persona, key: str, engine: Engine, tracker: Tracker) -> None:
+        """Give the lane to somebody who writes to a session; nothing happens when it is so."""
+        if self.person != person or self.chat is None or self._source is not tracker:
+            self.person, self._source, self._key = person, tracker, ""
+            self.chat = Chat(engine, tracker, self.conversation, Content, reads=False)
+            name = safe_line(person.name, limit=40)
+            self.composer.placeholder = Content(f"{name} says …")
+        if key != self._key:
+            self._key = key
+            later(self, self._open, group="open")
+
+    async def _open(self) -> None:
+        chat, key = self.chat, self._key
+        if chat is None:
+            return
+        try:
+            await chat.open(key)
+        except BranchlineError as error:
+            self._fail(error)
+        self.post_message(self.Looked(self))
+
+    def take(self, batch: tuple[Event, ...]) -> None:
+        """Hear what the engine told."""
+        if self.chat is not None and self.chat.take(batch):
+            later(self, self._refresh, group="refresh")
+
+    async def _refresh(self) -> None:
+        if self.chat is None:
+            return
+        try:
+            await self.chat.refresh()
+        except BranchlineError as error:
+            self._fail(error)
+        self.post_message(self.Looked(self))
+
+    def note(self, text: str) -> None:
+        """Say something in the conversation that is stored nowhere."""
+        if self.chat is not None:
+            self.chat.note(text)
+
+    # what it says
+
+    def tell(self, facts: LaneFacts, glyphs: Glyphs) -> None:
+        """Bring title, head and foot up to date; what did not change is not painted."""
+        self.facts, self._glyphs = facts, glyphs
+        width, height = self.content_size.width - 2, self.size.height
+        said = (facts, width, height, glyphs)
+        if width <= 0 or said == self._said:
+            return
+        self._said = said
+        rows = 3 if height >= LONG_HEAD else 1 if height >= SHORT_HEAD else 0
+        self.border_title = Content(lane_title(facts, long=rows < 3, width=width))
+        self.border_subtitle = drawn(self, badge(facts.letter, facts.route.agent_id, glyphs))
+        head, foot = self.query_one(".head", Static), self.query_one(".foot", Static)
+        head.set_class(rows == 0, "-none")
+        if rows:
+            head.update(drawn(self, head_lines(facts, width, rows, glyphs)))
+        foot.update(drawn(self, foot_line(facts, width, glyphs)))
+        self.composer.busy = facts.state not in ("idle", "")
+
+    def on_resize(self) -> None:
+        if self.facts is not None:
+            self.tell(self.facts, self._glyphs)
+
+    # speaking
+
+    @on(Composer.Submitted)
+    def _submitted(self, event: Composer.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Spoke(self, event.text))
+
+    @on(Conversation.OlderWanted)
+    def _older_wanted(self, event: Conversation.OlderWanted) -> None:
+        event.stop()
+        later(self, lambda: self._older(event.before), group="older")
+
+    async def _older(self, before: str) -> None:
+        if self.chat is None:
+            return
+        try:
+            await self.chat.older(before)
+        except BranchlineError as error:
+            self._fail(error)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click beside the text fields goes to the composer."""
+        if event.widget in (self, *self.query(Static)):
+            self.composer.focus()
