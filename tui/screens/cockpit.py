@@ -213,6 +213,10 @@ class CockpitScreen(Screen[None]):
 
     # keys
 
+    def rounds(self) -> list[list[Widget]]:
+        """What Tab goes round in, from wherever the focus is: each pane is in one of them."""
+        return [list(self.focus_chain)]
+
     @property
     def writing(self) -> bool:
         """Whether a text field has the focus."""

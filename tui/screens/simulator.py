@@ -31,8 +31,7 @@ from tui.screens.simulator_people import known_in
 from tui.screens.simulator_play import PlayScreen
 from tui.tracker import Status
 from tui.widgets.composer import Composer
-from tui.widgets.conversation import Conversation
-from tui.widgets.lane import Lane
+from tui.widgets.lane import Lane, LaneTalk
 from tui.widgets.lanelines import LaneFacts
 from tui.widgets.lanetabs import LaneTabs
 from tui.widgets.lines import Banner
@@ -43,7 +42,7 @@ from tui.widgets.steplist import StepList
 
 __all__ = ["SimulatorScreen"]
 
-_ON_STAGE = frozenset({"step", "run", "reset", "restart", "jump", "toggle_steps"})
+_ON_STAGE = frozenset({"step", "run", "reset", "restart", "jump_clock", "toggle_steps"})
 """Actions that need a scenario."""
 
 _WITH_SOMEBODY = frozenset(
@@ -76,58 +75,50 @@ class SimulatorScreen(PlayScreen):
     """
 
     MODE = "simulator"
-    PANES = (Lane, Conversation, Composer, StepList)
+    PANES = (LaneTalk, Composer)
     NAVIGATE = frozenset(
         {
-            *(
-                "compose",
-                "remove",
-                "identity",
-                "run",
-                "step",
-                "reset",
-                "at_once",
-                "shuffle",
-                "hold",
-            ),
-            *("again", "drop_next", "mention", "approve", "open", "live", "record", "jump"),
-            *("scope", "undo", "page", "zoom", "copy_key", "toggle_steps", "restart"),
+            *("compose", "page", "zoom", "copy_key", "toggle_steps", "remove", "identity"),
+            *("at_once", "shuffle", "hold", "again", "drop_next", "mention", "approve"),
+            *("open", "live", "run", "step", "reset", "restart", "jump_clock", "record"),
+            *("scope", "undo"),
         }
     )
     BINDING_GROUP_TITLE = "Simulator screen"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "lane(1)", "Next", id="simulator.next", tooltip="The next lane"),
-        Binding("shift+tab", "lane(-1)", "Before", id="simulator.previous", show=False),
+        Binding("tab", "lane(1)", "Next pane", id="go.next", show=False),
+        Binding("shift+tab", "lane(-1)", "Pane before", id="go.previous", show=False),
         Binding("o", "compose", "Write", id="simulator.write", tooltip="To the composer"),
-        Binding("r", "run", "Run", id="simulator.run", tooltip="Run or pause the scenario"),
         Binding("s", "step", "Step", id="simulator.step", tooltip="Play the next step"),
-        Binding("p", "scope", "Scope", id="simulator.scope", tooltip="Change dmScope"),
+        Binding("r", "run", "Run", id="simulator.run", tooltip="Run the scenario, or pause it"),
         Binding("S", "open", "Scenario", id="simulator.open", tooltip="Open a scenario"),
-        Binding("ctrl+n", "add", "Add", id="simulator.add", key_display="^N"),
-        Binding("e", "identity", "Identity", id="simulator.identity", tooltip="Who this is"),
-        Binding("b", "at_once", "At once", id="simulator.at-once", tooltip="Send all at once"),
-        Binding("x", "remove", "Remove", id="simulator.remove"),
-        Binding("w", "record", "Keep", id="simulator.record", tooltip="Keep it as a scenario"),
-        Binding("R", "reset", "Reset", id="simulator.reset", tooltip="Begin the scenario again"),
-        Binding("J", "jump", "Clock", id="simulator.jump", tooltip="Jump the clock"),
-        Binding(
-            "less_than_sign", "page(-1)", "Lanes before", id="simulator.page-before", show=False
+        Binding("p", "scope", "Scope", id="simulator.scope", tooltip="Change dmScope"),
+        Binding("ctrl+n", "add", "Add", id="simulator.add", tooltip="Somebody comes in"),
+        *(
+            Binding(key, action, says, id=f"simulator.{name}", tooltip=more, show=False)
+            for key, action, says, name, more in (
+                ("b", "at_once", "At once", "at-once", "Send all that is written at once"),
+                ("e", "identity", "Identity", "identity", "Who this is"),
+                ("x", "remove", "Remove", "remove", "What they said stays"),
+                ("w", "record", "Keep", "record", "Keep what was done as a scenario"),
+                ("R", "reset", "Reset", "reset", "Begin the scenario again"),
+                ("J", "jump_clock", "Clock", "clock", "Jump the scenario's clock"),
+                ("less_than_sign", "page(-1)", "Lanes before", "page-before", ""),
+                ("greater_than_sign", "page(1)", "Lanes after", "page-after", ""),
+                ("O", "shuffle", "Shuffle", "shuffle", "Send all in another order"),
+                ("h", "hold", "Hold", "hold", "Hold messages back until b or O"),
+                ("d", "again", "Again", "again", "Deliver the last message again"),
+                ("D", "drop_next", "Drop next", "drop", "Lose the next message"),
+                ("m", "mention", "Mention", "mention", "Messages address the agent"),
+                ("a", "approve", "Let in", "approve", "Who asked for pairing"),
+                ("u", "undo", "Undo config", "undo", ""),
+                ("T", "restart", "Restart", "restart", "As after a crash"),
+                ("L", "live", "Leave scenario", "live", ""),
+                ("i", "toggle_steps", "Steps", "steps", "In place of the matrix"),
+                ("z", "zoom", "Zoom", "zoom", "This lane alone"),
+                ("K", "copy_key", "Copy key", "copy-key", "Of this session"),
+            )
         ),
-        Binding(
-            "greater_than_sign", "page(1)", "Lanes after", id="simulator.page-after", show=False
-        ),
-        Binding("O", "shuffle", "Shuffle", id="simulator.shuffle", show=False),
-        Binding("h", "hold", "Hold", id="simulator.hold", show=False, tooltip="Hold back"),
-        Binding("d", "again", "Again", id="simulator.again", show=False, tooltip="Deliver again"),
-        Binding("D", "drop_next", "Drop next", id="simulator.drop", show=False),
-        Binding("m", "mention", "Mention", id="simulator.mention", show=False),
-        Binding("a", "approve", "Let in", id="simulator.approve", show=False),
-        Binding("u", "undo", "Undo config", id="simulator.undo", show=False),
-        Binding("T", "restart", "Restart", id="simulator.restart", show=False),
-        Binding("L", "live", "Leave scenario", id="simulator.live", show=False),
-        Binding("i", "toggle_steps", "Steps", id="simulator.steps", show=False),
-        Binding("z", "zoom", "Zoom", id="simulator.zoom", show=False),
-        Binding("K", "copy_key", "Copy key", id="simulator.copy-key", show=False),
         Binding("ctrl+c", "stop", "Stop", id="simulator.stop", priority=True, key_display="^C"),
         Binding("ctrl+c", "copy", "Copy", id="simulator.copy", priority=True, show=False),
         Binding("escape", "leave", "Look around", id="simulator.leave", show=False),
@@ -392,6 +383,8 @@ class SimulatorScreen(PlayScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return self.busy
+        if action == "dismiss_leaks" and self.ready and self.query_one("#leak", Banner).variants:
+            return not self.writing
         if action in _ON_STAGE or action == "live":
             return self.playing and not self.writing
         if action in _WITH_SOMEBODY:

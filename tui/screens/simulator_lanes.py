@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from textual import getters
+from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from engine.errors import BranchlineError
@@ -151,6 +152,14 @@ class LaneScreen(CockpitScreen):
                 self.at = at
                 for one in self.slots:
                     one.set_class(one is lane, "-on")
+
+    def rounds(self) -> list[list[Widget]]:
+        """While one writes Tab leads from composer to composer; else through conversations and
+        the steps."""
+        lanes = self.in_view
+        steps: list[Widget] = [self.steps] if self.steps.display else []
+        talks: list[Widget] = [lane.conversation for lane in lanes]
+        return [[*talks, *steps], [lane.composer for lane in lanes]]
 
     def action_lane(self, by: int) -> None:
         """Tab: the next lane; while looking around also the steps, after the last one."""

@@ -172,10 +172,10 @@ class PlayScreen(PeopleScreen):
 
     # clock and config
 
-    def action_jump(self) -> None:
-        later(self, self._jump, group="dialog")
+    def action_jump_clock(self) -> None:
+        later(self, self._jump_clock, group="dialog")
 
-    async def _jump(self) -> None:
+    async def _jump_clock(self) -> None:
         from tui.widgets.dialogs.ask import Ask
 
         hint = "30s, 90m, 2h, 1d; or a time such as 2026-02-01T09:00:00Z"

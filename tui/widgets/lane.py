@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events, getters, on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -27,10 +29,19 @@ from tui.widgets.conversation import Conversation
 from tui.widgets.drawn import drawn
 from tui.widgets.lanelines import LaneFacts, badge, foot_line, head_lines, lane_title
 
-__all__ = ["Lane"]
+__all__ = ["Lane", "LaneTalk"]
 
 LONG_HEAD, SHORT_HEAD = 24, 12
 """Rows of a lane from which its head takes three rows, and one."""
+
+
+class LaneTalk(Conversation):
+    """The messages of a lane. Its keys leave the footer to the screen's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(one.key, one.action, one.description, id=one.id, show=False, tooltip=one.tooltip)
+        for one in Binding.make_bindings(Conversation.BINDINGS)
+    ]
 
 
 class Lane(Vertical):
@@ -89,7 +100,7 @@ class Lane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(classes="head", markup=False)
-        yield Conversation()
+        yield LaneTalk()
         yield Static(classes="foot", markup=False)
         yield Composer(commands=COMMANDS)
 

@@ -141,6 +141,7 @@ class StepRows:
 class StepList(RowList):
     """The steps of the scenario that is open."""
 
+    BINDING_GROUP_TITLE = "Steps"
     HELP = """\
     ## Steps
 
