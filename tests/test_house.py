@@ -107,3 +107,10 @@ def test_values_are_changed_in_one_way() -> None:
             text = path.read_text("utf-8")
             assert not re.search(r"^\s*from dataclasses import .*\breplace\b", text, re.M), path
             assert "dataclasses.replace(" not in text or path == Path(__file__), path
+
+
+def test_every_dialog_is_closed_once() -> None:
+    for path in (ROOT / "tui").rglob("*.py"):
+        if path.name != "dialog.py":
+            text = path.read_text("utf-8")
+            assert "(ModalScreen" not in text and "(CommandPalette" not in text, path

@@ -6,11 +6,13 @@ no screen knows the app.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
+from textual.command import CommandListItem, SimpleProvider
 from textual.dom import DOMNode
+from textual.widget import AwaitMount
 
 from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
@@ -19,6 +21,7 @@ from tui.bridge import Bridge
 from tui.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory
 from tui.pairing import PairingDesk
+from tui.widgets.dialogs.dialog import Commands
 
 if TYPE_CHECKING:
     from tui.tour import Tour
@@ -84,6 +87,17 @@ class Home(App[None]):
         for info in self.bridge.tracker.infos.values():
             problems += info.problems
         self.push_screen(Problems(list(dict.fromkeys(problems)), self.glyphs))
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Commands):
+            self.push_screen(Commands(id="--command-palette"))
+
+    def search_commands(
+        self, commands: Sequence[CommandListItem], placeholder: str = "Search…"
+    ) -> AwaitMount:
+        """A list of `(title, what it does[, help])` to choose from."""
+        offered: Any = SimpleProvider(self.screen, list(commands))  # as Textual's own does
+        return self.push_screen(Commands(providers=[offered], placeholder=placeholder))
 
     def action_help(self) -> None:
         """Help for the pane in focus, and all keys that act there."""

@@ -11,9 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Offset
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
+
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["LETTERS", "Jump", "in_reach"]
 
@@ -46,7 +47,7 @@ class _Label(Static):
         self.post_message(self.Pressed(self._letter))
 
 
-class Jump(ModalScreen[Widget | None]):
+class Jump(Dialog[Widget | None]):
     """Asks where to go; ends with the pane, None when cancelled by any other key.
 
     Args:

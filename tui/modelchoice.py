@@ -31,7 +31,7 @@ def model_refs(app: Home) -> tuple[str, ...]:
 
 def pick_model(app: Home, key: str) -> None:
     """Ask for the model of a session."""
-    from textual.command import CommandPalette
+    from tui.widgets.dialogs.dialog import Commands
 
     class Models(Offers):
         SHOWN = 1000
@@ -39,7 +39,7 @@ def pick_model(app: Home, key: str) -> None:
         def offers(self) -> Iterator[Offer]:
             yield from model_offers(app, key)
 
-    app.push_screen(CommandPalette(providers=[Models], placeholder="Model of this session…"))
+    app.push_screen(Commands(providers=[Models], placeholder="Model of this session…"))
 
 
 def _override(app: Home, key: str, ref: str | None) -> None:

@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["Ask"]
 
@@ -18,7 +19,7 @@ Check = Callable[[str], str | None]
 """What is wrong with the text, or None when it will do."""
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Dialog[str | None]):
     """Asks for a line; ends with the text, or None when cancelled.
 
     Args:

@@ -13,11 +13,11 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from tui.cells import fit
 from tui.tones import MUTED
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["BOX", "Choices", "Option", "Pick", "Tick"]
 
@@ -138,7 +138,7 @@ class Tick(Widget, can_focus=True):
         self.refresh()
 
 
-class Pick(ModalScreen[str | None]):
+class Pick(Dialog[str | None]):
     """Asks which of a few things to do; ends with the option's key, None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import var
-from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from engine.branching.compact import CompactionPreview, CompactionResult
@@ -24,6 +23,7 @@ from tui.home import Home, home_of
 from tui.later import later
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["CompactionDialog", "loss_lines"]
 
@@ -54,7 +54,7 @@ def loss_lines(loss: Loss) -> list[Content]:
     return rows
 
 
-class CompactionDialog(ModalScreen[CompactionResult | None]):
+class CompactionDialog(Dialog[CompactionResult | None]):
     """Has a summary written, shows it, and writes the compaction when the person says so.
 
     Ends with what was written, None when nothing was.

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.sessions.diff import BranchDiff, DiffRow
@@ -21,6 +20,7 @@ from engine.text import safe_line, safe_text
 from tui.cells import fit
 from tui.later import later
 from tui.tones import MUTED, MUTED_BOLD
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["DiffDialog", "diff_lines", "marked"]
 
@@ -95,7 +95,7 @@ def _side(
     return [head, *(line for part in body.split(allow_blank=True) for line in part.wrap(half))]
 
 
-class DiffDialog(ModalScreen[None]):
+class DiffDialog(Dialog[None]):
     """Shows two branches beside each other."""
 
     HELP = """\

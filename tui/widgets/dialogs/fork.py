@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from engine.branching.fork import ForkPreview
@@ -19,6 +18,7 @@ from engine.text import safe_line, safe_text
 from tui.cells import count
 from tui.tones import MUTED
 from tui.widgets.dialogs.box import BOX, Choices, Option, Tick
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["ForkAbout", "ForkChoice", "ForkDialog"]
 
@@ -73,7 +73,7 @@ class Words(TextArea):
                 self.insert("\n")
 
 
-class ForkDialog(ModalScreen[ForkChoice | None]):
+class ForkDialog(Dialog[ForkChoice | None]):
     """Asks how to go on from an entry; ends with the choice, None when cancelled.
 
     Args:

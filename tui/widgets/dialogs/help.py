@@ -10,12 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import var
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.keyhelp import HOW, Group, HelpPage, flowing
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX
+from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.drawn import drawn
 from tui.widgets.markdown_safe import parse
 
@@ -25,7 +25,7 @@ WIDEST = 18
 """Cells of the column of keys, at most."""
 
 
-class HelpDialog(ModalScreen[None]):
+class HelpDialog(Dialog[None]):
     """Shows a page of help.
 
     Args:

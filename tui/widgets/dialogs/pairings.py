@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,11 +21,12 @@ from tui.glyphs import Glyphs
 from tui.pairing import PairingDesk, now_ms
 from tui.tones import MUTED
 from tui.widgets.dialogs.box import BOX
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["PairingRequests"]
 
 
-class PairingRequests(ModalScreen[None]):
+class PairingRequests(Dialog[None]):
     """Lists who waits; every decision counts at once.
 
     Args:

@@ -9,18 +9,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.errors import Problem
 from engine.text import safe_line
 from tui.glyphs import Glyphs
 from tui.tones import MUTED
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["Problems"]
 
 
-class Problems(ModalScreen[None]):
+class Problems(Dialog[None]):
     """A list of problems with their places and hints."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.config.schema import DmScope
@@ -21,6 +20,7 @@ from tui.glyphs import Glyphs
 from tui.scopes import SCOPES, Trial
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX, Choices, Option
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["ScopeDialog", "effects"]
 
@@ -28,7 +28,7 @@ LISTED = 40
 """Changes of one sort that are spelled out; the rest is counted."""
 
 
-class ScopeDialog(ModalScreen[DmScope | None]):
+class ScopeDialog(Dialog[DmScope | None]):
     """Asks for a dmScope; ends with it, or None when nothing is to change.
 
     Args:

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.agents.reload import Plan
@@ -18,6 +17,7 @@ from engine.text import safe_line
 from tui.glyphs import Glyphs
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX, Choices, Option
+from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.dialogs.scope import effects
 from tui.widgets.difflines import diff_content
 
@@ -27,7 +27,7 @@ WRITE, MEMORY = "write", "memory"
 """What the dialog ends with."""
 
 
-class WriteDialog(ModalScreen[str | None]):
+class WriteDialog(Dialog[str | None]):
     """Asks whether a planned change is written; ends with WRITE, MEMORY, or None for neither.
 
     Args:

@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.reactive import var
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.context.decisions import Decision
@@ -27,6 +26,7 @@ from tui.glyphs import Glyphs
 from tui.home import Home, home_of
 from tui.later import later
 from tui.tones import MUTED
+from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowSource, RowView, Span
 from tui.widgets.treelines import in_ascii, local_time
@@ -129,7 +129,7 @@ def _readable(body: bytes) -> list[str]:
         return body.decode("utf-8", "replace").split("\n")
 
 
-class XrayDialog(ModalScreen[str | None]):
+class XrayDialog(Dialog[str | None]):
     """Shows a window entry by entry; ends with the entry to go to, None for none.
 
     Args:

@@ -1,0 +1,40 @@
+"""The base of every dialog, and of the lists of commands: it is closed once.
+
+Textual's own `dismiss` takes whatever screen is on top off the stack. Two quick presses of Enter or
+Esc would close the screen under the dialog as well, and the last one ends the app.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList
+
+__all__ = ["Commands", "Dialog"]
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T]):
+    """A screen over the one it was called from, until it is dismissed."""
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Close the dialog with a result. It does nothing once it is closed, or not on top."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
+
+
+class Commands(CommandPalette):
+    """A list of commands to search and run."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """As a Dialog's."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
+
+    async def _dispatch_message(self, message: Message) -> None:
+        """A second Enter on its way when the list closes would run the command again."""
+        if self.is_active or not isinstance(message, (Input.Submitted, OptionList.OptionSelected)):
+            await super()._dispatch_message(message)
