@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
 from engine.errors import EnvelopeError
@@ -17,6 +16,7 @@ from engine.routing.envelope import Envelope
 from engine.routing.ids import chat_kind
 from engine.routing.read import read_envelope
 from tui.widgets.dialogs.box import BOX
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["FIELDS", "IdentityDialog", "facts_of_form", "form_of"]
 
@@ -99,7 +99,7 @@ def wrong_with(form: dict[str, str]) -> str:
     return ""
 
 
-class IdentityDialog(ModalScreen[Envelope | None]):
+class IdentityDialog(Dialog[Envelope | None]):
     """Asks who somebody is; ends with the facts, or None when cancelled.
 
     Args:
