@@ -181,6 +181,16 @@ class Lifetime:
     def _rules(self) -> Rules:
         return rules_of(self._setup().config.session.maintenance)
 
+    async def doubt(self, rules: Rules | None = None) -> Problem | None:
+        """What a person must decide before rules are carried out; None for nothing.
+
+        Args:
+            rules: of retention, instead of those of the config.
+        """
+        await in_thread(self.guard.passes, partial(self._ending, rules=rules))
+        self._tell_held()
+        return self.guard.held
+
     async def carry_out(self, plan: Plan) -> Done:
         """Do what a plan says: the trash first, with a tombstone that names the rule. What
         changed since the plan was made, is in use by now or cannot be written stays."""
@@ -215,9 +225,7 @@ class Lifetime:
         session, rules = self._setup().config.session, self._rules()
         if not rules and session.ttl_days <= 0:
             return Done()
-        passes = await in_thread(self.guard.passes, self._ending)
-        self._tell_held()
-        if not passes:
+        if await self.doubt() is not None:
             return Done()
         await self._archive_old(session)
         return await self.carry_out(await self.plan()) if rules else Done()
@@ -251,7 +259,7 @@ class Lifetime:
             except SessionError as error:
                 self._kitchen.publish(Noticed(Problem(str(error), severity="warning")))
 
-    def _ending(self, moment: int) -> int:
+    def _ending(self, moment: int, rules: Rules | None = None) -> int:
         """How many sessions would be over at a moment, or go to the trash."""
         session, records = self._setup().config.session, self._kitchen.pool.store.list()
         ending = {
@@ -260,7 +268,9 @@ class Lifetime:
             if record.kind == "session" and record.messages
             if over(session, record.key, record.used, moment, where_of(record)) is not None
         }
-        ending |= {str(step.record.path) for step in self._plan(self._rules(), moment).steps}
+        ending |= {
+            str(step.record.path) for step in self._plan(rules or self._rules(), moment).steps
+        }
         return len(ending)
 
     def _newest(self) -> int:

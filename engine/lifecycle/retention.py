@@ -42,7 +42,7 @@ class Rules(Struct, frozen=True):
     sessions: int = 0
     budget: int | None = None
     trash: float = 0
-    place: str = "session.maintenance"
+    place: str = "session.maintenance."
 
     def __bool__(self) -> bool:
         return bool(self.after or self.sessions or self.trash) or self.budget is not None
@@ -183,7 +183,7 @@ class _Planner:
 
     def _trash(self, one: SessionRecord, reason: str, rule: str) -> int:
         """Plan it unless something protects it; how many were planned."""
-        place = f"{self._rules.place}.{rule}" if self._rules.place else rule
+        place = f"{self._rules.place}{rule}"
         path = str(one.path)
         if path in self._steps:
             return 0
@@ -196,7 +196,7 @@ class _Planner:
 
     def _erase(self, one: SessionRecord, reason: str, rule: str) -> int:
         """Plan it; how many bytes that frees."""
-        place = f"{self._rules.place}.{rule}" if self._rules.place else rule
+        place = f"{self._rules.place}{rule}"
         self._steps[str(one.path)] = Step("erase", one, reason, place)
         return one.size
 

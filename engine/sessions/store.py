@@ -21,7 +21,7 @@ from engine.errors import Problem, SessionNotFound, StoreError
 from engine.sessions.directory import Directory
 from engine.sessions.keys import agent_of, canonical_key
 from engine.sessions.life import carry
-from engine.sessions.records import SessionRecord
+from engine.sessions.records import ENDED, SessionRecord
 from engine.sessions.transcript import Transcript, fresh_id, make_header
 from engine.text import safe_line
 
@@ -341,6 +341,11 @@ def _ambiguous(ref: str, hits: list[SessionRecord]) -> SessionNotFound:
 
 
 def _not_found(ref: str, records: list[SessionRecord]) -> SessionNotFound:
+    if any(record.key == canonical_key(ref) and record.kind in ENDED for record in records):
+        return SessionNotFound(
+            f"the conversation of {safe_line(ref, limit=120)} is over and kept",
+            remedy="`branchline sessions restore` brings it back, `list --archived` shows it",
+        )
     known = {record.key: None for record in records}
     known.update({record.label: None for record in records if record.label})
     near = difflib.get_close_matches(ref, [*known][:5000], n=3, cutoff=0.5)

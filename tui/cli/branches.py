@@ -1,19 +1,19 @@
-"""`branchline sessions fork|label|compact`: the changes to a tree that a script may want."""
+"""`branchline sessions fork|compact`: the changes to a tree that a script may want."""
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.errors import CommandError
 from engine.text import safe_line
 from tui.cli.output import print_json, say, warn
-from tui.cli.place import Place, here, json_option, place_options
+from tui.cli.place import here, json_option, place_options
 from tui.cli.transcripts import complete_key, find, store_of
+from tui.cli.working import in_use, run
 
 if TYPE_CHECKING:
     from engine.branching.compact import CompactionPreview, CompactionResult
@@ -21,45 +21,9 @@ if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.sessions.records import SessionRecord
 
-__all__ = ["compact", "fork", "label"]
-
-T = TypeVar("T")
+__all__ = ["compact", "fork"]
 
 _SORTS = ("names", "numbers", "ids", "paths", "questions")
-
-
-async def _with_engine(place: Place, use: Callable[[Engine], Awaitable[T]]) -> T:
-    from engine.engine import Engine
-
-    async with Engine.open(
-        place.state_dir, config_path=place.config_for_engine(), environ=os.environ, paced=False
-    ) as engine:
-        if engine.first_run:
-            warn(f"wrote a first config, with all settings explained: {engine.config_path}")
-        return await use(engine)
-
-
-def _run(use: Callable[[Engine], Awaitable[T]]) -> T:
-    import anyio
-
-    return anyio.run(_with_engine, here(), use)
-
-
-def _in_use(ref: str) -> SessionRecord:
-    """The session that is meant, which must be one that can be written to.
-
-    Raises:
-        SessionNotFound: none, or more than one.
-        CommandError: it is a leftover or a file elsewhere.
-    """
-    record = find(store_of(here()), ref)
-    if record.kind != "session" or record.state == "missing":
-        what = "file elsewhere" if record.kind == "file" else record.kind
-        raise CommandError(
-            f"{safe_line(record.path.name, limit=120)} is no session in use ({what})",
-            remedy="Fork it first: `branchline sessions fork`",
-        )
-    return record
 
 
 @click.command()
@@ -76,7 +40,7 @@ def fork(key: str, node: str | None, as_json: bool, name: str, preview: bool) ->
     if preview:
         _preview_fork(record, ref, node, as_json=as_json)
         return
-    made = _run(lambda engine: engine.branches.fork(ref, node, name=name))
+    made = run(lambda engine: engine.branches.fork(ref, node, name=name))
     if as_json:
         print_json(
             {
@@ -101,7 +65,7 @@ def _preview_fork(record: SessionRecord, ref: str, node: str | None, *, as_json:
     if node is None:
         raise CommandError("the session has no entry to fork from")
     at = node
-    shown = _run(lambda engine: engine.branches.preview_fork(ref, at))
+    shown = run(lambda engine: engine.branches.preview_fork(ref, at))
     if as_json:
         print_json(
             {
@@ -124,25 +88,6 @@ def _preview_fork(record: SessionRecord, ref: str, node: str | None, *, as_json:
 @place_options
 @json_option
 @click.argument("key", shell_complete=complete_key)
-@click.argument("text")
-@click.option("--node", metavar="ID", help="Label this entry. Default: name the session.")
-def label(key: str, text: str, as_json: bool, node: str | None) -> None:
-    """Name a session, or put a label on one of its entries; "" takes it away."""
-    record = _in_use(key)
-    if node is None:
-        record = store_of(here()).set_label(record, text)
-    else:
-        entry = node
-        _run(lambda engine: engine.branches.label(record.key, entry, text or None))
-    if as_json:
-        shape = {"sessionKey": record.key, "sessionId": record.session_id}
-        print_json({**shape, "entryId": node, "label": text.strip() or None})
-
-
-@click.command()
-@place_options
-@json_option
-@click.argument("key", shell_complete=complete_key)
 @click.option("--focus", default="", metavar="TEXT", help="What the summary should keep above all.")
 @click.option("--keep-from", metavar="ID", help="Everything from this entry on stays.")
 @click.option("--preview", is_flag=True, help="Write the summary and store nothing.")
@@ -151,14 +96,14 @@ def compact(key: str, focus: str, as_json: bool, keep_from: str | None, preview:
 
     The originals stay in the session; moving its leaf back undoes a compaction.
     """
-    record = _in_use(key)
+    record = in_use(key)
 
     async def use(engine: Engine) -> dict[str, Any]:
         if preview:
             return await _preview(engine, record.key, focus, keep_from)
         return _outcome(await engine.compaction.compact(record.key, focus, keep_from=keep_from))
 
-    shape = _run(lambda engine: _stoppable(engine, record.key, use))
+    shape = run(lambda engine: _stoppable(engine, record.key, use))
     if as_json:
         print_json(shape)
     else:

@@ -5,7 +5,6 @@ These read files only: no engine is started, nothing on disk changes but the ind
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,10 @@ from tui.cli.place import here, json_option, place_options
 from tui.cli.transcripts import (
     complete_key,
     entry_object,
+    has_label,
+    moment,
     opened,
+    own_label_of,
     pick_leaf,
     problem_object,
     record_object,
@@ -27,6 +29,8 @@ from tui.cli.transcripts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.errors import Problem
     from engine.sessions.records import SessionRecord
     from engine.sessions.transcript import Transcript
@@ -48,8 +52,13 @@ ELSEWHERE = {
     "export": "tui.cli.export:export",
     "import": "tui.cli.importing:import_sessions",
     "fork": "tui.cli.branches:fork",
-    "label": "tui.cli.branches:label",
+    "label": "tui.cli.labels:label",
     "compact": "tui.cli.branches:compact",
+    "clear": "tui.cli.keeping:clear",
+    "archive": "tui.cli.keeping:archive",
+    "restore": "tui.cli.keeping:restore",
+    "delete": "tui.cli.keeping:delete",
+    "prune": "tui.cli.keeping:prune",
 }
 """Commands of the group with modules of their own."""
 
@@ -62,44 +71,46 @@ def sessions() -> None:
     """
 
 
-def moment(milliseconds: int) -> str:
-    """A time for people: UTC, to the minute; "" when unknown."""
-    if milliseconds <= 0:
-        return ""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
 @sessions.command("list")
 @place_options
 @json_option
 @click.option("--agent", "agent_id", help="Only sessions of this agent.")
 @click.option("--tenant", metavar="ID", help="Only sessions of this tenant.")
-def list_sessions(as_json: bool, agent_id: str | None, tenant: str | None) -> None:
+@click.option("--archived", is_flag=True, help="Only what is archived, or was reset.")
+@click.option(
+    "--label", metavar="LABEL", help="Only those: active, idle, archived, trash, or one of yours."
+)
+def list_sessions(
+    as_json: bool, agent_id: str | None, tenant: str | None, archived: bool, label: str | None
+) -> None:
     """List all sessions and leftovers, the most recently active first."""
-    store = store_of(here())
+    store, own = store_of(here()), own_label_of(here())
     records = store.list(agent_id)
+    if archived:
+        records = [record for record in records if own(record) == "archived"]
+    if label is not None:
+        records = [record for record in records if has_label(record, own(record), label)]
     if tenant is not None:
         from engine.rights.people import in_tenant
 
         config = here().config()
         records = [record for record in records if in_tenant(record, config, tenant)]
     if as_json:
-        print_json([record_object(record) for record in records])
+        print_json([record_object(record, own(record)) for record in records])
         return
     if not records:
         whose = f" of tenant {safe_line(tenant, limit=60)}" if tenant is not None else ""
         say(f"no sessions{whose} in {store.state_dir}")
     else:
-        print_records(records)
+        print_records(records, own)
     for problem in (*store.problems, *(each for record in records for each in record.problems)):
         tell_problem(problem)
 
 
-def print_records(records: list[SessionRecord]) -> None:
-    """Sessions as a table."""
+def print_records(
+    records: list[SessionRecord], own: Callable[[SessionRecord], str] = lambda record: "active"
+) -> None:
+    """Sessions as a table. `own` gives the label that one has by itself."""
     rows = [
         (
             record.key,
@@ -107,7 +118,7 @@ def print_records(records: list[SessionRecord]) -> None:
             str(record.messages),
             moment(record.last_active),
             record.model or "",
-            state_of(record),
+            ", ".join((state_of(record, own(record)), *record.labels)),
             record.session_id[:8],
         )
         for record in records
@@ -129,10 +140,14 @@ def show(key: str, as_json: bool) -> None:
         print_json(shape)
         return
     for name, value in shape.items():
-        if name == "problems" or value in (None, "", []):
+        if name in ("problems", "generations") or value in (None, "", []):
             continue
         text = moment(value) if name in ("created", "lastActive") else _plain(value)
         say(f"{name:<14} {safe_line(text, limit=400)}")
+    for one in shape["generations"]:
+        why = f"{one['kind']}, {one['reason']}" if one["reason"] else one["kind"]
+        told = f"{moment(one['ended'])}  {why}, {one['messages']:,} messages: {one['file']}"
+        say(f"{'before':<14} {safe_line(told, limit=400)}")
     _tell(problems)
 
 
@@ -140,7 +155,7 @@ def _details(record: SessionRecord, transcript: Transcript) -> dict[str, Any]:
     tree = transcript.tree
     tips = [node.id for node in tree.nodes.values() if not tree.children(node.id)]
     kinds = [node.type for node in tree.nodes.values()]
-    shape = record_object(record)
+    shape = record_object(record, own_label_of(here())(record))
     shape |= {
         "path": str(record.path),
         "size": record.size,
@@ -151,9 +166,29 @@ def _details(record: SessionRecord, transcript: Transcript) -> dict[str, Any]:
         "parentSession": transcript.header.get("parentSession"),
         "lineage": dict(record.lineage) if record.lineage else None,
         "origin": dict(record.origin) if record.origin else None,
+        "generations": _generations(record),
         "problems": [problem_object(problem) for problem in transcript.problems],
     }
     return shape
+
+
+def _generations(record: SessionRecord) -> list[dict[str, Any]]:
+    """The conversations of a session's key that are over, the latest ended first."""
+    if not record.agent_id or record.kind != "session":
+        return []
+    found = [one for one in store_of(here()).list(record.agent_id) if one.key == record.key]
+    found = [one for one in found if one.ended]
+    return [
+        {
+            "file": str(one.path),
+            "kind": one.kind,
+            "ended": one.ended,
+            "reason": one.life.reason if one.life is not None else "",
+            "rule": one.life.rule if one.life is not None else "",
+            "messages": one.messages,
+        }
+        for one in sorted(found, key=lambda one: (-one.ended, one.path.name))
+    ]
 
 
 def _plain(value: object) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ __all__ = [
     "complete_key",
     "entry_object",
     "find",
+    "has_label",
     "is_file",
+    "moment",
     "opened",
+    "own_label_of",
     "pick_leaf",
     "problem_object",
     "record_object",
@@ -127,12 +131,42 @@ def problem_object(problem: Problem) -> dict[str, Any]:
     }
 
 
-def state_of(record: SessionRecord) -> str:
-    """`active`, `missing` …; for leftovers what they are: `reset`, `checkpoint`, `deleted` …"""
-    return record.state if record.kind == "session" else record.kind
+def own_label_of(place: Place) -> Callable[[SessionRecord], str]:
+    """Gives the label that a session has by itself (`active`, `idle`, `archived` …), by the
+    config's `session.timeoutHours`; without a config that can be used, nothing is idle."""
+    from engine.config.schema import Config
+    from engine.lifecycle.expiry import label_of
+
+    config = place.load().config or Config()
+    now = SystemClock().now()
+    return lambda record: label_of(record, config.session, now)
 
 
-def record_object(record: SessionRecord) -> dict[str, Any]:
+def has_label(record: SessionRecord, own: str, wanted: str) -> bool:
+    """Whether a session carries a label: its own, one that a person gave it, or its name."""
+    names = (own, *record.labels, record.label or "")
+    return wanted.strip().casefold() in {name.casefold() for name in names}
+
+
+def moment(milliseconds: int) -> str:
+    """A time for people: UTC, to the minute; "" when unknown."""
+    if milliseconds <= 0:
+        return ""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def state_of(record: SessionRecord, own: str = "active") -> str:
+    """The session's own label (see `own_label_of`); for leftovers what they are: `reset`,
+    `archived`, `checkpoint`, `deleted` …"""
+    if record.kind != "session":
+        return record.kind
+    return own if record.state == "active" else record.state
+
+
+def record_object(record: SessionRecord, own: str = "active") -> dict[str, Any]:
     """A line of `sessions list` in the shape of SPEC §13. Times in ms since 1970."""
     return {
         "key": record.key,
@@ -143,7 +177,8 @@ def record_object(record: SessionRecord) -> dict[str, Any]:
         "created": record.created,
         "lastActive": record.last_active,
         "model": record.model,
-        "state": state_of(record),
+        "state": state_of(record, own),
+        "labels": list(record.labels),
         "problems": [problem_object(problem) for problem in record.problems],
     }
 

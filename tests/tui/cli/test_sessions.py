@@ -26,6 +26,7 @@ def test_list_has_the_agreed_shape(branchline: Run, talk: Path) -> None:
             "lastActive": 1_767_225_601_000,
             "model": None,
             "state": "active",
+            "labels": [],
             "problems": [],
         }
     ]
