@@ -22,7 +22,7 @@ SCREENS = os.environ.get("BRANCHLINE_TEST_SCREENS")
 
 SIZES = pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["120x40", "80x24"])
 
-ENTER, ESC, QUIT = "\r", "\x1b", "\x11"
+ENTER, ESC, TAB, DOWN, QUIT = "\r", "\x1b", "\t", "\x1b[B", "\x11"
 F2, F3, F4, F5, F8 = "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[15~", "\x1b[19~"
 
 
@@ -137,3 +137,48 @@ def test_second_use_a_tree_to_go_about_in(
         anna.sees(lambda shown: "Tour" not in shown)
         anna.presses(QUIT)
         assert anna.terminal.end() == 0
+
+
+@SIZES
+def test_third_use_a_leak_is_found_and_closed(
+    request: pytest.FixtureRequest, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    place = tmp_path / "demo"
+    with person(request, tmp_path / "mine", size, "--demo", "--state-dir", str(place)) as anna:
+        anna.sees("Tour 0 of")
+        before = (place / "branchline.json5").read_text("utf-8")
+        anna.presses(F4)
+        anna.sees("1 Alice", "2 Bob", "dmScope main" if size[0] > 100 else "main")
+        anna.presses(TAB, "what is the door code?", ENTER)
+        anna.sees("SHARED MEMORY: Bob", "Bob got Alice's words!")
+        shown = anna.sees(lambda shown: "4711" in lane_of(shown, "2 Bob"))
+        assert "✘" in shown
+        anna.presses(ESC, "p")
+        anna.sees("Change dmScope", "This is in force now.")
+        anna.presses(DOWN, DOWN)
+        anna.sees("nobody's words become visible to anybody else")
+        anna.presses(ENTER)
+        anna.sees('- dmScope: "main"', '+ dmScope: "per-channel-peer"')
+        anna.presses(ENTER)
+        anna.sees("Everybody has a memory of their own again", "per-channel-peer")
+        anna.presses("o")
+        anna.sees("Bob says …")
+        anna.presses("what is the door code?", ENTER)
+        shown = anna.sees("Bob learns nothing", lambda shown: "SHARED MEMORY" not in shown)
+        assert "what is the door code?" in lane_of(shown, "2 Bob")
+        assert "4711" not in lane_of(shown, "2 Bob")
+        anna.presses(QUIT)
+        assert anna.terminal.end() == 0
+    after = (place / "branchline.json5").read_text("utf-8")
+    assert before.replace('"main"', '"per-channel-peer"') == after
+
+
+def lane_of(shown: str, title: str) -> str:
+    """What is said below a lane's title, in one line; "" when the lane is not there."""
+    rows = shown.splitlines()
+    for number, row in enumerate(rows):
+        if (start := row.find(f"━ {title}")) >= 0:
+            end = row.index("┓", start)
+            told = [each[start:end] for each in rows[number + 1 : number + 24]]
+            return " ".join(" ".join(told).split())
+    return ""

@@ -36,10 +36,11 @@ def known_in(screen: LaneScreen) -> tuple[Persona, ...]:
     from engine.clock import SystemClock
     from engine.disk import Disk
     from engine.sessions.store import Store
-    from engine.turns.recorded import recorded_envelopes
+    from engine.turns.recorded import recorded_messages
 
     store = Store(Disk(), screen.engine.state_dir, SystemClock())
-    return known_people(recorded_envelopes(store))
+    messages = sorted(recorded_messages(store), key=lambda message: message.when)
+    return known_people(message.envelope for message in messages)
 
 
 class PeopleScreen(LaneScreen):
