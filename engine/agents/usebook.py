@@ -15,7 +15,7 @@ from engine.errors import StoreError
 from engine.events import EntryAppended, Event
 from engine.routing.usage import Seen, Tally
 from engine.sessions.store import Store
-from engine.turns.recorded import Recorded, recorded_messages, recorded_of
+from engine.turns.recorded import Recorded, by_name, recorded_messages, recorded_of
 from engine.turns.request import in_thread
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class UseBook:
 
     async def _hear(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
-            if not isinstance(event, EntryAppended):
+            if not isinstance(event, EntryAppended) or by_name(event.session_key):
                 continue
             message = recorded_of(event.entry)
             if message is None:
@@ -97,7 +97,7 @@ class UseBook:
                 self.version += 1
 
     def _read(self) -> tuple[Tally, set[tuple[str, int]]]:
-        """The count, and which messages are in it. A fork holds copies: they count once."""
+        """The count, and which messages are in it. Copies count once."""
         tally, known = Tally(), set[tuple[str, int]]()
         for message in recorded_messages(self._store()):
             mark = message.entry_id, message.when

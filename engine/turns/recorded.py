@@ -10,12 +10,14 @@ from msgspec import Struct
 from engine.clock import parse_iso
 from engine.errors import StoreError
 from engine.routing.envelope import Envelope
+from engine.routing.keys import chat_type
 from engine.sessions.entries import Entry
 from engine.sessions.store import Store
 from engine.turns.origin import envelope_of
 
 __all__ = [
     "Recorded",
+    "by_name",
     "recorded_envelopes",
     "recorded_messages",
     "recorded_of",
@@ -30,6 +32,12 @@ class Recorded(Struct, frozen=True):
     entry_id: str
     envelope: Envelope
     when: int
+
+
+def by_name(key: str) -> bool:
+    """Whether messages come into a session because somebody names it, not from where they come:
+    further chats of the operator, forks (which hold copies besides), sessions of sub-agents."""
+    return chat_type(key) in ("chat", "subagent") or ":fork:" in key
 
 
 def recorded_of(entry: Entry) -> Recorded | None:
@@ -54,15 +62,15 @@ def recorded_envelopes(store: Store) -> Iterator[Envelope]:
 
 
 def recorded_messages(store: Store) -> Iterator[Recorded]:
-    """Every message that came over a channel, of the sessions that keys point to. Messages whose
-    origin was not kept are passed over, and so is a transcript that cannot be read: its session's
-    own problems tell of it.
+    """Every message that was routed, of the sessions that keys point to. Messages whose origin was
+    not kept are passed over, and so is a transcript that cannot be read: its session's own
+    problems tell of it.
 
     Raises:
         StoreError: the sessions cannot be listed.
     """
     for record in store.list():
-        if record.kind != "session":
+        if record.kind != "session" or by_name(record.key):
             continue
         try:
             transcript = store.open(record)

@@ -163,7 +163,7 @@ class PeopleScreen(LaneScreen):
         later(self, self._add, group="dialog")
 
     async def _add(self) -> None:
-        from textual.command import CommandPalette
+        from tui.widgets.dialogs.dialog import Commands
 
         try:
             known = await asyncio.to_thread(known_in, self)
@@ -186,7 +186,7 @@ class PeopleScreen(LaneScreen):
                     told = f"{account_line(one.envelope)} · {peer_line(one.envelope)}"
                     yield safe_line(one.name, limit=60), told, partial(screen.come_in, one.envelope)
 
-        self.app.push_screen(CommandPalette(providers=[Known], placeholder="Who comes in?"))
+        self.app.push_screen(Commands(providers=[Known], placeholder="Who comes in?"))
 
     def ask_for(self, envelope: Envelope) -> None:
         """Ask who comes in, with something in the form already."""

@@ -46,7 +46,7 @@ class PlayScreen(PeopleScreen):
         later(self, self._choose, group="dialog")
 
     async def _choose(self) -> None:
-        from textual.command import CommandPalette
+        from tui.widgets.dialogs.dialog import Commands
 
         files = await asyncio.to_thread(self._files)
         screen = self
@@ -61,7 +61,7 @@ class PlayScreen(PeopleScreen):
                 for name, told, path in files:
                     yield name, told, partial(screen.open_scenario, path)
 
-        self.app.push_screen(CommandPalette(providers=[Scenarios], placeholder="Scenario …"))
+        self.app.push_screen(Commands(providers=[Scenarios], placeholder="Scenario …"))
 
     def _files(self) -> list[tuple[str, str, Path]]:
         """Own scenarios, then those that come with the program: name, what it says, file."""
