@@ -121,7 +121,7 @@ _PLAIN = re.compile(r"(.+)\.jsonl")
 
 def read_name(name: str) -> FileName | None:
     """What a file in a sessions directory is, by its name; None for what is no transcript."""
-    if name.startswith("."):
+    if name.startswith(".") or name.endswith(".lock") or ".torn." in name:
         return None
     if found := _CHECKPOINT.fullmatch(name):
         return FileName(found[1], "checkpoint", found[2])

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from engine.disk import explain, sync_dir
 from engine.errors import CommandError, SessionNotFound, StoreError
 from engine.sessions.entries import LIFE
+from engine.sessions.keys import canonical_key
 from engine.sessions.life import Life, life_note, stamp_of
 from engine.sessions.lock import take
 from engine.sessions.records import ENDED, SessionRecord, read_name
@@ -62,11 +63,10 @@ def put_aside(
         StoreError: it cannot be renamed or written; it is as it was.
     """
     _check(record)
-    if record.kind == "session" and record.state != "missing":
-        # An older form is migrated first, so that it can be noted how it ended.
-        with contextlib.suppress(StoreError), closing(store.writable(record)) as transcript:
-            if transcript.path != record.path:
-                record = store.get(record.key) or record
+    if record.kind == "session":
+        record = _migrated(store, record)
+    key, _ = _told(store, record)
+    record = replace(record, key=key)
     directory = store.directory(record.agent_id)
     now = store.clock.now()
     life = Life(_EVENTS[ending], reason, rule, record.key, now)
@@ -131,6 +131,7 @@ def erase(store: Store, record: SessionRecord, *, reason: str = "", rule: str = 
             f"{safe_line(record.path.name, limit=120)} is not in the trash ({record.kind})",
             remedy="Delete it first: `branchline sessions delete`",
         )
+    record = replace(record, key=_told(store, record)[0])
     _bury(store, record, "erase", reason, rule)
     held = take(store.disk, record.path, store.clock)
     try:
@@ -175,9 +176,9 @@ def restore(store: Store, record: SessionRecord) -> SessionRecord:
             remedy="Fork it to go on with it: `branchline sessions fork`",
         )
     directory = store.directory(record.agent_id)
-    kept = _kept_fields(store, record)
-    life = Life("restore", "", "", record.key, store.clock.now())
-    now = store.get(record.key)
+    key, kept = _told(store, record)
+    life = Life("restore", "", "", key, store.clock.now())
+    now = store.get(key)
     if now is not None and now.state != "missing":
         put_aside(store, now, "archived", reason="an earlier conversation was restored")
     target = record.path.with_name(_base(record.path))
@@ -185,9 +186,22 @@ def restore(store: Store, record: SessionRecord) -> SessionRecord:
         target = record.path.with_name(f"{store.new_uuid()}.jsonl")
     _rename(store, record.path, target, life_note(life, {}))
     with directory.index.locked():
-        found = directory.record_of(target.name, record.key)
-        directory.index.patch({record.key: {**kept, **directory.entry_for(found)}})
-    return directory.quick(record.key) or found
+        found = directory.record_of(target.name, key)
+        directory.index.patch({key: {**kept, **directory.entry_for(found)}})
+    return directory.quick(key) or found
+
+
+def _migrated(store: Store, record: SessionRecord) -> SessionRecord:
+    """The session in a form that can be written to, so that it can be noted how it ended; as it
+    is, where its file is damaged."""
+    try:
+        with closing(store.writable(record)) as transcript:
+            moved = transcript.path != record.path
+    except StoreError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        return record
+    return (store.get(record.key) or record) if moved else record
 
 
 def _check(record: SessionRecord) -> None:
@@ -223,15 +237,27 @@ def _only_in_index(record: SessionRecord) -> Mapping[str, Any]:
     return {name: value for name, value in entry.items() if name not in _TOLD}
 
 
-def _kept_fields(store: Store, record: SessionRecord) -> Mapping[str, Any]:
-    """The index fields that the session had when it ended."""
-    with contextlib.suppress(StoreError), closing(store.open(record)) as transcript:
-        tree = transcript.tree
+def _told(store: Store, record: SessionRecord) -> tuple[str, Mapping[str, Any]]:
+    """What a transcript itself tells: its key, and the index fields that it had when it ended.
+    The record may have been made while the disk failed, and then knows less.
+
+    Raises:
+        StoreError: the disk fails now.
+    """
+    try:
+        transcript = Transcript.open(record.path, disk=store.disk, clock=store.clock)
+    except StoreError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        return record.key, {}
+    with closing(transcript):
+        tree, body = transcript.tree, None
         if LIFE in tree.ours:
             body = tree.entry(tree.ours[LIFE]).data.get("data")
-            found = body.get("index") if isinstance(body, dict) else None
-            return found if isinstance(found, dict) else {}
-    return {}
+        told = body if isinstance(body, dict) else {}
+        key, index = told.get("key"), told.get("index")
+        known = canonical_key(key) if isinstance(key, str) and key else record.key
+        return transcript.key or known, index if isinstance(index, dict) else {}
 
 
 def _rename(store: Store, source: Path, target: Path, note: Mapping[str, Any]) -> None:
@@ -239,7 +265,9 @@ def _rename(store: Store, source: Path, target: Path, note: Mapping[str, Any]) -
     that takes no note (of a form that is not written to, damaged) is renamed all the same."""
     try:
         transcript = Transcript.open(source, disk=store.disk, clock=store.clock)
-    except StoreError:
+    except StoreError as error:
+        if isinstance(error.__cause__, OSError):
+            raise  # the disk is to blame, not what is in the file
         _rename_locked(store, source, target)
         return
     with closing(transcript):

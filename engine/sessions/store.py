@@ -230,10 +230,19 @@ class Store:
         return record
 
     def carried(self, old: SessionRecord) -> tuple[Mapping[str, Any], ...]:
-        """What a reset keeps of a session, as entries of the new file: name, labels, model."""
-        with contextlib.suppress(StoreError), contextlib.closing(self.open(old)) as transcript:
-            return carry(transcript.tree, old.label, iso(self.clock.now()), fresh_id)
-        return ()
+        """What a reset keeps of a session, as entries of the new file: name, labels, model;
+        nothing of one whose file is damaged.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        try:
+            with contextlib.closing(self.open(old)) as transcript:
+                return carry(transcript.tree, old.label, iso(self.clock.now()), fresh_id)
+        except StoreError as error:
+            if isinstance(error.__cause__, OSError):
+                raise  # it may well be readable in a moment
+            return ()
 
     def writable(self, ref: str | SessionRecord) -> Transcript:
         """Open a session that can be written to: an older or flat form is migrated into a new
