@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
-from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from engine.engine import Engine
 from engine.errors import Problem
@@ -33,16 +30,11 @@ DOOR_SECONDS = 20
 """How often it is looked who asks to be let in: other programs may have been told."""
 
 
-def _palette(name: str) -> Any:
-    """A provider of the command palette, imported when the palette is first opened."""
+def _palette() -> type[Provider]:
+    """What the command palette offers, imported when it is first opened."""
+    from tui.palette import Everything
 
-    def load() -> type[Provider]:
-        import tui.palette
-
-        found: type[Provider] = getattr(tui.palette, name)
-        return found
-
-    return load
+    return Everything
 
 
 class BranchlineApp(Home):
@@ -66,11 +58,7 @@ class BranchlineApp(Home):
     VERTICAL_BREAKPOINTS = [(0, "-h0"), (16, "-h16"), (24, "-h24"), (34, "-h34")]
     MODES = {mode.name: mode for mode in modes.MODES}
     DEFAULT_MODE = "sessions"
-    COMMANDS = Home.COMMANDS | {
-        _palette("SessionsProvider"),
-        _palette("ModelsProvider"),
-        _palette("SlashProvider"),
-    }
+    COMMANDS = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [
         *modes.KEYS,
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True, tooltip="Leave the app"),
@@ -173,12 +161,22 @@ class BranchlineApp(Home):
         if isinstance(screen, SessionsScreen):
             screen.take_up(ref, text)
 
+    async def to_tree(self, entry_id: str) -> None:
+        from tui.screens.tree import TreeScreen
+
+        await self.switch_mode("tree")
+        screen = self.screen
+        if isinstance(screen, TreeScreen):
+            screen.open(self.bridge.tracker.open_key or screen.ref, at=entry_id)
+
+    async def run_slash(self, text: str, *, complete: bool) -> None:
+        if self.current_mode != self.DEFAULT_MODE:
+            await self.switch_mode(self.DEFAULT_MODE)
+        screen = self.screen
+        if isinstance(screen, SessionsScreen):
+            screen.insert_command(text) if complete else screen.run_command(text)
+
     # keys and commands
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        from tui.palette import system_commands
-
-        yield from system_commands(self, screen)
 
     def _keymap_of_config(self) -> dict[str, str]:
         keymap = dict(self.engine.config.keymap)

@@ -17,6 +17,7 @@ from textual.widget import AwaitMount
 from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
 from engine.text import safe_line, safe_text
+from engine.values import replace
 from tui.bridge import Bridge
 from tui.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory
@@ -121,6 +122,32 @@ class Home(App[None]):
     async def to_chat(self, ref: str, text: str | None = None) -> None:
         """To the conversation of a session, ready to write; `text` goes into the composer."""
         raise NotImplementedError
+
+    async def to_tree(self, entry_id: str) -> None:
+        """To an entry in the tree of the open session."""
+        raise NotImplementedError
+
+    async def run_slash(self, text: str, *, complete: bool) -> None:
+        """A slash command in the open session; one to be completed goes into the composer."""
+        raise NotImplementedError
+
+    # putting away
+
+    def hush_leaks(self) -> None:
+        """Put the leak warning away; it stays among the problems."""
+        self.bridge.tracker.leaks.clear()
+        self.bridge.tell_again()
+
+    def hush_advice(self) -> None:
+        """Put the advice on models away for good."""
+        self.memory = replace(self.memory, hint_dismissed=True)
+        self.bridge.tell_again()
+
+    def action_change_theme(self) -> None:
+        """Try themes on; keep one."""
+        from tui.settings import choose_theme
+
+        choose_theme(self)
 
 
 def home_of(node: DOMNode) -> Home:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.fuzzy import FuzzySearch
+from textual.markup import escape
 
 from tui.home import Home
 
 __all__ = ["Offer", "Offers"]
+
+AT_ONCE = 50
+"""Offers looked at before others have their turn."""
 
 Offer = tuple[str, str, Callable[[], object]]
 """Title (safe), help (safe), what it does."""
 
 
 class Offers(Provider):
-    """A provider of a list of offers. Titles are text, never markup."""
+    """A provider of a list of offers. Titles and what they say are text, never markup; each word
+    that is looked for must be in the title, in any order."""
 
     SHOWN = 0
     """How many are shown before anything is typed."""
@@ -26,6 +33,9 @@ class Offers(Provider):
     def home(self) -> Home:
         return cast("Home", self.app)
 
+    async def prepare(self) -> None:
+        """Read what the offers are made of, where that takes time."""
+
     def offers(self) -> Iterator[Offer]:
         raise NotImplementedError
 
@@ -33,11 +43,17 @@ class Offers(Provider):
         for number, (title, said, run) in enumerate(self.offers()):
             if number >= self.SHOWN:
                 return
-            yield DiscoveryHit(Content(title), run, text=title, help=said)
+            yield DiscoveryHit(Content(title), run, text=title, help=escape(said))
 
     async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for title, said, run in self.offers():
-            score = matcher.match(title)
-            if score > 0:
-                yield Hit(score, matcher.highlight(title), run, text=title, help=said)
+        search = FuzzySearch()
+        words = query.split()
+        for number, (title, said, run) in enumerate(self.offers()):
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)  # thousands of offers do not hold the next letter up
+            found = [search.match(word, title) for word in words]
+            if found and all(score for score, _ in found):
+                shown = Content(title)  # never as markup: names are chosen by strangers
+                for offset in {offset for _, offsets in found for offset in offsets}:
+                    shown = shown.stylize(self.match_style or "bold", offset, offset + 1)
+                yield Hit(sum(score for score, _ in found), shown, run, title, escape(said))

@@ -29,6 +29,9 @@ _SHARED = ("app.switch_mode", "app.help", "app.command_palette", "dismiss_leaks"
 """Single letters of every screen; like all of them they act only while nobody writes."""
 
 
+_FIELDS = (TextArea, Input)
+
+
 class CockpitScreen(Screen[None]):
     """A screen of the app, one to a mode.
 
@@ -163,15 +166,10 @@ class CockpitScreen(Screen[None]):
         self.query_one("#leak", Banner).variants = leaks
 
     def on_banner_dismissed(self) -> None:
-        self.dismiss_leaks()
+        self.home.hush_leaks()
 
     def action_dismiss_leaks(self) -> None:
-        self.dismiss_leaks()
-
-    def dismiss_leaks(self) -> None:
-        """Put the leak warning away; it stays among the problems."""
-        self.tracker.leaks.clear()
-        self.home.bridge.tell_again()
+        self.home.hush_leaks()
 
     # the tour of the demo
 
@@ -211,6 +209,14 @@ class CockpitScreen(Screen[None]):
 
         self.app.push_screen(Jump(in_reach(self.jump_targets())), go)
 
+    def look_around(self) -> None:
+        """Out of a text field, to the pane before it, so that single letters act."""
+        if self.writing:
+            chain = self.focus_chain
+            place = chain.index(self.focused) if self.focused in chain else 0
+            panes = [each for each in chain[:place][::-1] if not isinstance(each, _FIELDS)]
+            self.set_focus(panes[0] if panes else None)
+
     # keys
 
     def rounds(self) -> list[list[Widget]]:
@@ -220,7 +226,7 @@ class CockpitScreen(Screen[None]):
     @property
     def writing(self) -> bool:
         """Whether a text field has the focus."""
-        return isinstance(self.focused, (TextArea, Input))
+        return isinstance(self.focused, _FIELDS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "dismiss_leaks" and not self.tracker.leaks:

@@ -9,7 +9,6 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import chat_key
 from engine.routing.router import Route
 from engine.text import safe_line
-from engine.values import replace
 from tui import isolation
 from tui.chat import Chat
 from tui.screens.panes import PaneScreen
@@ -119,10 +118,8 @@ class SessionActions(PaneScreen):
         self.sessions.focus()
 
     @on(HintLine.Dismissed)
-    def dismiss_hint(self) -> None:
-        """Put the advice on models away for good."""
-        self.home.memory = replace(self.home.memory, hint_dismissed=True)
-        self.draw()
+    def _hint_dismissed(self) -> None:
+        self.home.hush_advice()
 
     def action_pairings(self) -> None:
         isolation.show_pairings(self.home)

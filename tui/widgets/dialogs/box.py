@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+from textual.widgets import Static
 
 from tui.cells import fit
 from tui.tones import MUTED
@@ -139,7 +140,12 @@ class Tick(Widget, can_focus=True):
 
 
 class Pick(Dialog[str | None]):
-    """Asks which of a few things to do; ends with the option's key, None when cancelled."""
+    """Asks which of a few things to do; ends with the option's key, None when cancelled.
+
+    Args:
+        chosen: the key of the option that the cursor begins on.
+        about: what it is about, above the options.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="dialog.cancel"),
@@ -149,21 +155,32 @@ class Pick(Dialog[str | None]):
     DEFAULT_CSS = f"""
     Pick {{ align: center middle; }}
     Pick > VerticalScroll {{ {BOX} }}
+    Pick Static {{ height: auto; width: 1fr; }}
     """
 
-    def __init__(self, title: str, options: Sequence[Option]):
+    def __init__(
+        self, title: str, options: Sequence[Option], *, chosen: str | None = None, about: str = ""
+    ):
         super().__init__()
         self._title = title
         self._options = options
+        self._chosen = chosen
+        self._about = about
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(can_focus=False) as box:
             box.border_title = Content(self._title)
             box.border_subtitle = Content("Enter do it · Esc cancel")
+            if self._about:
+                yield Static(Content.styled(f"{self._about}\n", MUTED), markup=False)
             yield Choices(self._options)
 
     def on_mount(self) -> None:
-        self.query_one(Choices).focus()
+        choices = self.query_one(Choices)
+        keys = [option.key for option in self._options]
+        if self._chosen in keys:
+            choices.chosen = keys.index(self._chosen)
+        choices.focus()
 
     def action_accept(self) -> None:
         self.dismiss(self.query_one(Choices).option.key)
