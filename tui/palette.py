@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from textual.binding import ActiveBinding, Binding
-from textual.command import CommandPalette, Hits, Provider
+from textual.command import Hits, Provider
 from textual.dom import DOMNode
 from textual.screen import Screen
 
@@ -28,6 +28,7 @@ from tui.offers import Offer, Offers
 from tui.people import Person, people_of
 from tui.screens.cockpit import CockpitScreen
 from tui.settings import Setting, change_setting, choose_theme, settings_of
+from tui.widgets.dialogs.dialog import Commands
 
 __all__ = ["Everything"]
 
@@ -75,7 +76,7 @@ def _to_person(app: Home, person: Person) -> None:
                 yield title_of(info), safe_line(info.key), run
 
     told = f"Conversations of {person.name}…"
-    app.push_screen(CommandPalette(providers=[Conversations], placeholder=told))
+    app.push_screen(Commands(providers=[Conversations], placeholder=told))
 
 
 class _Models(Offers):

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.theme import BUILTIN_THEMES, Theme
 from textual.timer import Timer
 from textual.widgets import OptionList
@@ -18,6 +17,7 @@ from textual.widgets.option_list import Option
 from engine.text import safe_line
 from tui.theme import DARK, LIGHT
 from tui.tones import MUTED
+from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["ThemePicker", "in_order"]
 
@@ -32,7 +32,7 @@ def in_order(themes: Mapping[str, Theme]) -> list[str]:
     return [*own, *sorted(themes.keys() - {*own, *built_in}), *built_in]
 
 
-class ThemePicker(ModalScreen[str | None]):
+class ThemePicker(Dialog[str | None]):
     """Asks for a theme; ends with its name, or None, and then all looks as before.
 
     Args:
