@@ -320,9 +320,10 @@ async def test_the_palette_offers_what_decides_who_shares(state: Path) -> None:
 
 
 async def test_help_names_the_keys_of_isolation(state: Path) -> None:
-    async with running(state, (120, 120)) as (_app, pilot):
+    async with running(state, (120, 120)) as (app, pilot):
         await pilot.press("escape", "question_mark")
-        await shows(pilot, "Pairing requests", "Leak warning away")
+        await shows(pilot, "Pairing requests")
+        assert "Leak warning away" not in text(app), "there is none"
 
 
 async def test_names_of_strangers_are_text_and_never_markup(state: Path) -> None:
