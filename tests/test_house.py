@@ -114,3 +114,9 @@ def test_every_dialog_is_closed_once() -> None:
         if path.name != "dialog.py":
             text = path.read_text("utf-8")
             assert "(ModalScreen" not in text and "(CommandPalette" not in text, path
+
+
+def test_every_text_field_is_the_one_that_outlives_an_undo() -> None:
+    for path in (ROOT / "tui").rglob("*.py"):
+        if path.name != "field.py":
+            assert not re.search(r"\(TextArea\):|[ =(]TextArea\(\"", path.read_text("utf-8")), path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.driving import SMALL, TINY, WIDE, running
+from tests.tui.driving import SMALL, TINY, WIDE, running, screen
 from tests.tui.shown import lines
 from tui.app import BranchlineApp
 
@@ -82,3 +82,25 @@ async def test_two_quick_presses_close_one_screen_and_run_one_command(tmp_path: 
             await pilot.pause(0.2)
             assert front not in app.screen_stack or closing == "enter"
             assert app.is_running
+
+
+async def test_an_undo_that_takes_rows_and_scroll_bar_away(tmp_path: Path) -> None:
+    async with running(tmp_path, TINY) as (app, pilot):
+        composer = screen(app).composer
+        composer.focus()
+        for _ in range(3):
+            composer.insert("many\nlines\n" * 9)
+            await pilot.pause()
+            composer.action_delete_to_start_of_line()
+            while composer.text:
+                composer.action_undo()
+                await pilot.pause()
+
+
+async def test_page_keys_in_a_list_of_commands_that_is_empty(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, pilot):
+        await pilot.press("ctrl+p")
+        for key in ("x", "q", "pagedown", "pageup", "down", "enter", "escape", "escape"):
+            app.simulate_key(key)
+        await pilot.pause(0.3)
+        assert app.is_running

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual import getters, on, work
+from textual import getters, on
 from textual.widgets import Input, TextArea
 
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
@@ -11,6 +11,7 @@ from engine.routing.router import Route
 from engine.text import safe_line
 from tui import isolation
 from tui.chat import Chat
+from tui.later import later
 from tui.screens.panes import PaneScreen
 from tui.widgets.composer import Composer
 from tui.widgets.lines import HintLine
@@ -47,9 +48,8 @@ class SessionActions(PaneScreen):
         self.action_tree()
 
     def action_new_chat(self) -> None:
-        self._new_chat()
+        later(self, self._new_chat, group="dialog")
 
-    @work(exclusive=True, group="dialog")
     async def _new_chat(self) -> None:
         from tui.widgets.dialogs.ask import Ask
 

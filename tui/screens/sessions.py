@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterable
+from functools import partial
 from typing import ClassVar
 
-from textual import getters, on, work
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -24,6 +25,7 @@ from tui import advice
 from tui.bridge import Batch
 from tui.chat import Chat
 from tui.fills import look_up, threshold
+from tui.later import later
 from tui.outbox import Outbox
 from tui.screens.chat_branches import ChatBranches
 from tui.screens.session_actions import SessionActions
@@ -212,9 +214,8 @@ class SessionsScreen(ChatBranches, SessionActions):
     def open_session(self, key: str) -> None:
         """Show a session and keep the draft of the one before."""
         self.outbox.move(key)
-        self._open(key)
+        later(self, partial(self._open, key), group="open")
 
-    @work(exclusive=True, group="open")
     async def _open(self, key: str) -> None:
         self.conversation.new_here = not self.tracker.infos
         try:
@@ -232,9 +233,8 @@ class SessionsScreen(ChatBranches, SessionActions):
         self.close_drawers()
 
     def _refresh_view(self) -> None:
-        self._refresh()
+        later(self, self._refresh, group="view")
 
-    @work(exclusive=True, group="view")
     async def _refresh(self) -> None:
         try:
             await self.chat.refresh()
@@ -249,9 +249,8 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     @on(RowList.Highlighted)
     def _look_up_fills(self) -> None:
-        self._fill(self.sessions.in_view)
+        later(self, partial(self._fill, self.sessions.in_view), group="fills")
 
-    @work(exclusive=True, group="fills")
     async def _fill(self, refs: Iterable[Hashable]) -> None:
         await look_up(self.engine, self.tracker, refs, self.draw)
 
@@ -263,13 +262,12 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.run_worker(self.outbox.send(event.text), group="send")
+        later(self, partial(self.outbox.send, event.text), group="send", exclusive=False)
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
-        self._older(event.before)
+        later(self, partial(self._older, event.before), group="older")
 
-    @work(exclusive=True, group="older")
     async def _older(self, before: str) -> None:
         try:
             await self.chat.older(before)
@@ -305,7 +303,7 @@ class SessionsScreen(ChatBranches, SessionActions):
 
     def run_command(self, text: str) -> None:
         """Send a slash command in the open session."""
-        self.run_worker(self.outbox.send(text), group="send")
+        later(self, partial(self.outbox.send, text), group="send", exclusive=False)
 
     def leave(self) -> None:
         """Remember where the person was, and what to say at the end."""

@@ -24,6 +24,7 @@ from engine.text import MAX_MARKS, safe_text
 from tui.widgets.completion import Choice, CommandHint, CompletionMenu, complete, search
 from tui.widgets.drawn import drawn
 from tui.widgets.external import ExternalError, edit
+from tui.widgets.field import Field
 from tui.widgets.prompt_history import PromptHistory
 
 __all__ = ["MESSAGE_LIMIT", "Composer"]
@@ -36,7 +37,7 @@ _PLACEHOLDER = "Enter sends · ^J new line · / commands"
 _FRAMES = "◐◓◑◒"
 
 
-class Composer(TextArea):
+class Composer(Field):
     """A field of one to eight rows that sends on Enter.
 
     Args:

@@ -24,6 +24,7 @@ from tui.later import later
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX
 from tui.widgets.dialogs.dialog import Dialog
+from tui.widgets.field import Field
 
 __all__ = ["CompactionDialog", "loss_lines"]
 
@@ -109,7 +110,7 @@ class CompactionDialog(Dialog[CompactionResult | None]):
         with VerticalScroll(can_focus=False) as box:
             box.border_title = Content("Compact to here" if self._keep_from else "Compact")
             yield Static(Content("reading the conversation …"), id="head", markup=False)
-            area = TextArea("", soft_wrap=True, read_only=True, id="summary")
+            area = Field("", soft_wrap=True, read_only=True, id="summary")
             area.show_line_numbers = False
             yield area
             yield Static(Content(""), id="loss", markup=False)

@@ -38,3 +38,8 @@ class Commands(CommandPalette):
         """A second Enter on its way when the list closes would run the command again."""
         if self.is_active or not isinstance(message, (Input.Submitted, OptionList.OptionSelected)):
             await super()._dispatch_message(message)
+
+    def _action_command_list(self, action: str) -> None:
+        """Textual's list of commands fails on a page key while it is empty."""
+        if self.query_one(OptionList).option_count:
+            super()._action_command_list(action)

@@ -19,6 +19,7 @@ from tui.cells import count
 from tui.tones import MUTED
 from tui.widgets.dialogs.box import BOX, Choices, Option, Tick
 from tui.widgets.dialogs.dialog import Dialog
+from tui.widgets.field import Field
 
 __all__ = ["ForkAbout", "ForkChoice", "ForkDialog"]
 
@@ -55,7 +56,7 @@ class ForkChoice:
     summarize: bool
 
 
-class Words(TextArea):
+class Words(Field):
     """The words of a message: Enter is done with them, ^J begins a new line."""
 
     class Done(Message):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import ClassVar, cast
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -18,6 +18,7 @@ from engine.routing.pairing import Approval, Request
 from engine.text import safe_line
 from tui.cells import age
 from tui.glyphs import Glyphs
+from tui.later import later
 from tui.pairing import PairingDesk, now_ms
 from tui.tones import MUTED
 from tui.widgets.dialogs.box import BOX
@@ -89,16 +90,16 @@ class PairingRequests(Dialog[None]):
         self._look()
         self.set_interval(10, self._look)
 
-    @work(exclusive=True, group="look")
-    async def _look(self) -> None:
+    def _look(self) -> None:
+        later(self, self._look_again, group="look")
+
+    async def _look_again(self) -> None:
         if await self._desk.look():
             self._changed()
         self._list()
 
     def _list(self) -> None:
         """Show who waits; the cursor stays on its place."""
-        if not self.is_attached:
-            return
         options, waiting = self.query_one(OptionList), self._desk.waiting
         at = options.highlighted or 0
         options.clear_options()
@@ -131,9 +132,8 @@ class PairingRequests(Dialog[None]):
         options = self.query_one(OptionList)
         if options.highlighted is not None:
             code = options.get_option_at_index(options.highlighted).id or ""
-            self._decide(what, code)
+            later(self, partial(self._decide, what, code), group="decide", exclusive=False)
 
-    @work(group="decide")
     async def _decide(self, what: str, code: str) -> None:
         ask = cast(
             "Callable[[str], Awaitable[Approval | Request | None]]",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, cast
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -17,6 +17,7 @@ from engine.errors import BranchlineError
 from engine.routing.preview import Change, Preview, Share
 from engine.text import safe_line
 from tui.glyphs import Glyphs
+from tui.later import later
 from tui.scopes import SCOPES, Trial
 from tui.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX, Choices, Option
@@ -88,19 +89,18 @@ class ScopeDialog(Dialog[DmScope | None]):
         if scope != self._seen:
             self._seen = None
             self._tell(Content.styled("trying it on the recorded messages …", MUTED))
-            self._show(scope)
+            later(self, partial(self._show, scope), group="try")
 
     def _chosen(self) -> DmScope:
         return cast("DmScope", self.query_one(Choices).option.key)
 
-    @work(exclusive=True, group="try")
     async def _show(self, scope: DmScope) -> None:
         try:
             found = await self._trial.try_out(scope)
         except BranchlineError as error:
             self._tell(Content.styled(safe_line(str(error), limit=600), "$text-error"))
             return
-        if self.is_attached and scope == self._chosen():
+        if scope == self._chosen():
             self._seen = scope
             self._tell(effects(found, self._glyphs, same=scope == self._now))
 
