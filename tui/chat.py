@@ -119,6 +119,7 @@ class Chat:
             self._coming = ""
         # From here to `show` nothing is awaited: the tracker's live text is exactly what was told.
         self.ref, self._aside = ref, None
+        self._engine.keeping.rules.looked_at = ref
         self._look_at(view)
         self._said = []
         if self._reads:

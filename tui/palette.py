@@ -201,6 +201,16 @@ class _Slash(Offers):
             yield command.usage, command.help, partial(_soon, self.home, run)
 
 
+def confirm_clock(app: Home) -> None:
+    """Believe a clock that jumped: what is over by it ends (SPEC §11)."""
+
+    async def confirm() -> None:
+        await app.engine.keeping.rules.confirm_clock()
+        app.notify("What is over by the clock ends from now on", markup=False)
+
+    app.run_worker(confirm(), group="clock")
+
+
 class _App(Offers):
     """What the app itself can do."""
 
@@ -212,6 +222,9 @@ class _App(Offers):
         yield "Help", "Keys and help for the pane in focus", app.action_help
         yield "How Branchline works", "In a minute", app.show_how
         yield "Problems", "What is wrong with config and sessions", app.show_problems
+        if app.engine.keeping.rules.problems:
+            told = "It jumped; sessions that are over by it may end"
+            yield "The clock is right", told, partial(confirm_clock, app)
         yield (
             "Change dmScope…",
             "Who shares a session; its effect is shown first",

@@ -18,6 +18,7 @@ from engine.events import SessionChanged
 from engine.lifecycle.expiry import OWN_LABELS
 from engine.routing.keys import canonical_key
 from engine.sessions.entries import LABELS
+from engine.sessions.keys import agent_of
 from engine.sessions.records import ENDED, Kind, SessionRecord
 from engine.sessions.shelf import Ending, put_aside, restore
 from engine.sessions.summary import read_labels
@@ -239,7 +240,8 @@ class Keeping:
             StoreError: the state dir cannot be read.
         """
         wanted = canonical_key(key)
-        records = await in_thread(self._kitchen.pool.store.list)
+        agent = agent_of(wanted)
+        records = await in_thread(self._kitchen.pool.store.list, agent)
         found = [
             generation_of(record)
             for record in records

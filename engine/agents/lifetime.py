@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -23,6 +24,9 @@ from engine.turns.order import Order, Setup
 from engine.turns.redelivery import delivered_in, delivery_of
 
 __all__ = ["Done", "Lifetime", "alone"]
+
+REMEMBERED = 4096
+"""Sessions of which it is remembered when they were last in use."""
 
 SWEEP_SECONDS = 300.0
 """Between two rounds of the schedule."""
@@ -92,12 +96,16 @@ class Lifetime:
 
     Attributes:
         guard: whether the clock can be believed.
+        looked_at: the key of the session that a person looks at, set by a screen; the schedule
+            leaves it alone. "" for none.
     """
 
     def __init__(self, kitchen: Kitchen, setup: Callable[[], Setup], state_dir: Path):
         self._kitchen = kitchen
         self._setup = setup
+        self.looked_at = ""
         self._told: Problem | None = None
+        self._heard: OrderedDict[str, int] = OrderedDict()
         self.guard = ClockGuard(kitchen.disk, kitchen.clock, state_dir, self._newest)
 
     async def renew_when_over(self, order: Order) -> None:
@@ -137,14 +145,27 @@ class Lifetime:
     def _judge(self, order: Order) -> tuple[SessionRecord, Over] | None:
         """The order's session and why it is over; None where it goes on."""
         session, now = order.setup.config.session, self._kitchen.clock.now()
-        passes = self.guard.passes(self._ending)
-        record = self._kitchen.pool.store.get(order.session_key)
+        key, passes = order.session_key, self.guard.passes(self._ending)
+        last, live = self._hear(order, now), self._kitchen.pool.peek(key)
+        if live is not None and over(session, key, last, now, _where(order, live.record)) is None:
+            return None  # it was in use so short a time ago that its file need not be asked
+        record = self._kitchen.pool.store.get(key)
         if record is None or record.messages == 0:
             return None
         why = over(session, record.key, record.used, now, _where(order, record))
         if why is None or self._redelivered(order):
             return None
+        del self._heard[key]  # until it was really heard of
         return (record, why) if passes else None
+
+    def _hear(self, order: Order, now: int) -> int:
+        """Remember when a session was in use; when it was before, as far as is known here."""
+        before = self._heard.pop(order.session_key, 0)
+        before = before if before <= now else 0  # the clock went back: it tells nothing
+        self._heard[order.session_key] = min(now, order.envelope.timestamp)
+        while len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
+        return before
 
     def _redelivered(self, order: Order) -> bool:
         """Whether the channel delivers again what the old conversation took in."""
@@ -174,9 +195,14 @@ class Lifetime:
         return await in_thread(self._plan, rules or self._rules(), self._kitchen.clock.now())
 
     def _plan(self, rules: Rules, now: int) -> Plan:
+        records = self._kitchen.pool.store.list()
+        return plan_prune(records, rules, now, in_use=self._in_use())
+
+    def _in_use(self) -> set[str]:
+        """Keys of the sessions that are open before somebody's eyes, or being answered."""
         pool, lanes = self._kitchen.pool, self._kitchen.lanes
-        in_use = {live.key for live in pool.open_sessions} | set(lanes.busy)
-        return plan_prune(pool.store.list(), rules, now, in_use=in_use)
+        held = {live.key for live in pool.open_sessions if live.users or live.compacting}
+        return {*held, *lanes.busy, self.looked_at}
 
     def _rules(self) -> Rules:
         return rules_of(self._setup().config.session.maintenance)
@@ -238,7 +264,7 @@ class Lifetime:
         for record in await in_thread(store.list):
             if record.kind != "session" or record.state == "missing" or not record.messages:
                 continue
-            if self._kitchen.pool.peek(record.key) is not None:
+            if record.key in self._in_use():
                 continue
             why = too_old(session, record.used, now)
             if why is not None and await in_thread(_is_as_it_was, record):

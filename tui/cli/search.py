@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_sessions", "search"]
 
-_CURRENT = frozenset({"session", "older", "reset", "file"})
+_CURRENT = frozenset({"session", "older", "archived", "reset", "file"})
 """Kinds that are searched without `--all`; the others repeat what these hold."""
 
 

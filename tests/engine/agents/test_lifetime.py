@@ -312,7 +312,7 @@ async def test_the_schedule_archives_what_is_too_old_and_leaves_the_rest(
     clock.advance(DAY)
     async with open_engine(clock=clock) as engine:
         await answer(engine, dm("bob", "one"))
-        await engine.view("agent:main:telegram:dm:carol")
+        engine.keeping.rules.looked_at = "agent:main:telegram:dm:carol"
         clock.advance(1.5 * DAY)
         await engine.keeping.rules.sweep()
         found = await kinds(engine)
