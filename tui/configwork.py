@@ -11,13 +11,15 @@ from engine.config.edit import Edit
 from engine.errors import BranchlineError
 from tui.home import Home
 
-__all__ = ["Outcome", "offer", "undo"]
+__all__ = ["Outcome", "Where", "offer", "undo"]
 
 Outcome = Literal["written", "applied"]
+Where = Literal["choose", "write", "memory"]
+"""Whether the person chooses between file and memory, or it is the one or the other."""
 
 
 async def offer(
-    app: Home, edit: Edit, title: str, *, memory: bool = True, in_memory: str | None = None
+    app: Home, edit: Edit, title: str, *, where: Where = "choose", in_memory: str | None = None
 ) -> Outcome | None:
     """Show what an edit would do, then do with it what the person chooses.
 
@@ -26,7 +28,7 @@ async def offer(
     Args:
         edit: made in the file's text.
         title: what is changed.
-        memory: whether it may be put in force without being written.
+        where: whether it may be written, put in force without that, or either.
         in_memory: the config's text that is put in force then; by default the edited one.
     """
     from tui.advice import short_path
@@ -39,7 +41,7 @@ async def offer(
             app.say("The file says this already", title)
             return None
         place = short_path(app.engine.config_path)
-        dialog = WriteDialog(plan, title, place, app.glyphs, memory=memory)
+        dialog = WriteDialog(plan, title, place, app.glyphs, where=where)
         chosen = await app.push_screen_wait(dialog)
         if chosen is None:
             return None
@@ -64,7 +66,7 @@ async def undo(app: Home) -> None:
         if edit is not None and edit.changes:
             plan = await room.plan(edit)
             place = short_path(app.engine.config_path)
-            dialog = WriteDialog(plan, "Undo config change", place, app.glyphs, memory=False)
+            dialog = WriteDialog(plan, "Undo config change", place, app.glyphs, where="write")
             if await app.push_screen_wait(dialog) is None:
                 return
         revision = await room.undo(edit)

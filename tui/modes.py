@@ -75,6 +75,14 @@ MODES: tuple[Mode, ...] = (
         "3",
         ("tui.screens.simulator", "SimulatorScreen"),
     ),
+    Mode(
+        "routing",
+        "Routing",
+        "Which messages go where, tried before it is so; the config and its past",
+        "f5",
+        "4",
+        ("tui.screens.routing", "RoutingScreen"),
+    ),
 )
 
 KEYS: tuple[BindingType, ...] = tuple(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from engine.config.schema import DmScope
+    from engine.config.schema import Config, DmScope
     from engine.engine import Engine
     from engine.routing.envelope import Envelope
     from engine.routing.preview import Preview
 
-__all__ = ["SCOPES", "Trial"]
+__all__ = ["SCOPES", "Trial", "with_scope"]
 
 SCOPES: tuple[tuple[DmScope, str], ...] = (
     ("main", "all share one session and its memory"),
@@ -22,6 +22,12 @@ SCOPES: tuple[tuple[DmScope, str], ...] = (
     ("per-account-channel-peer", "and on each of your accounts"),
 )
 """Every scope, and what it does."""
+
+
+def with_scope(config: Config, scope: DmScope) -> Config:
+    """A config with another `session.dmScope`."""
+    session = msgspec.structs.replace(config.session, dm_scope=scope)
+    return msgspec.structs.replace(config, session=session)
 
 
 class Trial:
@@ -45,9 +51,7 @@ class Trial:
         if self._envelopes is None:
             self._envelopes = self._read()
         config = self._engine.config
-        session = msgspec.structs.replace(config.session, dm_scope=scope)
-        other = msgspec.structs.replace(config, session=session)
-        return preview(config, other, self._envelopes)
+        return preview(config, with_scope(config, scope), self._envelopes)
 
     def _read(self) -> list[Envelope]:
         from engine.clock import SystemClock

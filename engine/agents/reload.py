@@ -7,13 +7,13 @@ being written (`unsaved` says so). A turn keeps the setup that it started with (
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from engine.agents.planning import Plan, Reading
 from engine.agents.settings import Settings
 from engine.clock import Clock
 from engine.config.changes import changed_paths, may_route_otherwise
@@ -43,7 +43,7 @@ from engine.turns.request import in_thread
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-__all__ = ["ConfigRoom", "Plan"]
+__all__ = ["ConfigRoom", "Plan", "Reading"]
 
 GRACE_SECONDS = 0.1
 """A file that cannot be used is read again after this long: its writer may not be done."""
@@ -54,28 +54,12 @@ MAX_RECORDED = 5000
 RECORDED_SECONDS = 1.0
 
 
-class Plan(Struct, frozen=True):
-    """What an edit would do, before it is made.
-
-    Attributes:
-        edit: with its diff.
-        config: what would be in force; None when the text is still broken after the edit.
-        problems: of the edited text, warnings too.
-        changes: dotted paths of what would differ from what is in force.
-        moved: what it would do to the conversations that are there.
-        partial: not all recorded messages were looked at.
-    """
-
-    edit: Edit
-    config: Config | None
-    problems: tuple[Problem, ...]
-    changes: tuple[str, ...]
-    moved: Preview | None
-    partial: bool
-
-
 class ConfigRoom:
     """What is in force and what the file says.
+
+    Attributes:
+        watching: whether edits of the file are seen.
+        last: how the last edit of the file was taken in; None before the first.
 
     Args:
         settings: what is in force.
@@ -112,6 +96,8 @@ class ConfigRoom:
         self._moves: list[tuple[Config, Config]] = []
         self._tasks: TaskGroup | None = None
         self._turn = anyio.Lock()
+        self.watching = False
+        self.last: Reading | None = None
 
     @property
     def setup(self) -> Setup:
@@ -175,11 +161,11 @@ class ConfigRoom:
         import anyio
 
         async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
+            self._tasks, self.watching = tasks, True
             try:
                 await watch_file(self.path, self._reload_or_tell)
             finally:
-                self._tasks = None
+                self._tasks, self.watching = None, False
 
     async def _reload_or_tell(self) -> None:
         """What nobody foresaw must not end the watch: the next edit has to be seen (DESIGN)."""
@@ -199,15 +185,17 @@ class ConfigRoom:
         problems; what is in force goes on.
         """
         async with self._turn:
+            start = time.monotonic()  # real time: it is the reading's that counts
             loaded = await self._read_settled()
             if (loaded.text, loaded.problems) == self._seen:
                 return False
             self._seen = loaded.text, loaded.problems
             if loaded.config is None:
+                self._took(start, ok=False)
                 self._broken(loaded)
             else:
                 before = self._good_text
-                await self._good(loaded.config, loaded)
+                await self._good(loaded.config, loaded, start)
                 if problem := await in_thread(self._keep, before, loaded.text):
                     self._publish(Noticed(problem))
             return True
@@ -233,10 +221,15 @@ class ConfigRoom:
         self._publish(ConfigBroken(revision, loaded.problems))
         self._publish(Noticed(loaded.errors[0]))
 
-    async def _good(self, config: Config, loaded: Loaded) -> None:
+    def _took(self, start: float, *, ok: bool) -> None:
+        self.last = Reading(self._clock.now(), time.monotonic() - start, ok)
+
+    async def _good(self, config: Config, loaded: Loaded, start: float | None = None) -> None:
         """Put what the file says in force, and tell what that changed."""
         was, problems = self.setup.config, self.setup.snapshot.problems
         setup = await in_thread(self._settings.make, self.setup.snapshot.after(loaded))
+        if start is not None:
+            self._took(start, ok=True)
         before, self._of_file, self._good_text = self._good_text, config, loaded.text
         if self._settings.take(setup, of_file=True, file_before=before):
             self._tell(was)
@@ -390,9 +383,12 @@ class ConfigRoom:
         while self._moves:
             count, revision = len(self._moves), self.setup.snapshot.revision
             old, new = self._moves[0][0], self._moves[-1][1]
-            moved, partial = await in_thread(self._compare, old, new)
+            try:
+                moved, partial = await in_thread(self._compare, old, new)
+                self._publish(ConfigMoved(revision, moved, partial))
+            except BranchlineError as error:  # the sessions cannot be listed
+                self._publish(Noticed(Problem(str(error), "warning")))
             del self._moves[:count]
-            self._publish(ConfigMoved(revision, moved, partial))
 
     def _compare(self, old: Config, new: Config) -> tuple[Preview, bool]:
         store = Store(self._disk, self._state_dir, self._clock)

@@ -16,6 +16,7 @@ from engine.routing.bindings import (
     Failure,
     MatchedBy,
     PeerFacts,
+    Rule,
     Tier,
     TraceStep,
     peer_class,
@@ -25,7 +26,7 @@ from engine.routing.identity import IdentityLinks
 from engine.routing.ids import DEFAULT_AGENT, normalize_account_id, normalize_agent_id, token, trim
 from engine.routing.keyformat import PLACEHOLDERS, KeyFormat
 from engine.routing.keys import MAIN_KEY, UNKNOWN, peer_key, thread_keys
-from engine.routing.patterns import base_keys, compile_patterns
+from engine.routing.patterns import Pattern, base_keys, compile_patterns
 
 __all__ = ["AgentTable", "Route", "Router", "facts_of"]
 
@@ -109,6 +110,16 @@ class Router:
         self.problems = tuple(_problems(config.session.main_key, self._format))
         """Settings that do nothing: names in keyFormat that mean nothing, a mainKey. Unknown
         agents are told by the config's check, which knows their lines."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The compiled bindings that route, in config order."""
+        return self._index.rules
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The entries of `routing`, in config order."""
+        return self._patterns
 
     def route(self, envelope: Envelope) -> Route:
         """Decide which agent answers a message and in which session.

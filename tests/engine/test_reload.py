@@ -349,3 +349,16 @@ async def test_random_edits_while_four_lanes_stream_never_leave_a_stale_config_u
                 put(path_of(ear), content)
                 await live(content, scope)
             lanes.cancel_scope.cancel()
+
+
+async def test_how_the_last_edit_was_taken_in_can_be_asked(watching: Watching) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        assert room.watching and room.last is None
+        put(path_of(ear), text("per-peer"))
+        await ear.scope("per-peer")
+        assert room.last is not None and room.last.ok and 0 < room.last.seconds < 5
+        put(path_of(ear), text("everybody"))
+        await ear.until(lambda: ear.of(ConfigBroken))
+        assert not room.last.ok
+    assert not room.watching

@@ -48,7 +48,7 @@ async def test_whatever_is_pressed_the_app_goes_on(
             key = chance.choice(pool or WAYS)
             pressed.append(key)
             app.simulate_key(key)
-            if number % 3 == 0:
+            if number % 3 == 0 or number % 25 == 0:
                 await pilot.pause()
             assert app.is_running, " ".join(pressed[-20:])
             if number % 25 == 0:

@@ -18,7 +18,7 @@ from textual.app import App, SuspendNotSupported
 from engine.errors import BranchlineError
 from engine.text import safe_text
 
-__all__ = ["ExternalError", "edit", "page"]
+__all__ = ["ExternalError", "edit", "edit_file", "page"]
 
 EDIT_LIMIT = 4 * 1024 * 1024
 """Most bytes read back from an edited file."""
@@ -52,6 +52,39 @@ async def edit(app: App[Any], text: str, environ: Mapping[str, str] = os.environ
         raise ExternalError("the edited text is larger than 4 MiB", remedy="The old one is kept")
     edited = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
     return edited.removesuffix("\n") if not text.endswith("\n") else edited
+
+
+async def edit_file(
+    app: App[Any], path: Path, line: int = 1, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Have the person edit a file itself in `$VISUAL` or `$EDITOR` (else vi), at a line where the
+    editor is known to take one.
+
+    Raises:
+        ExternalError: as `edit`.
+    """
+    command = _command(environ, ("VISUAL", "EDITOR"), "vi")
+    await _run(app, [*command, *_at_line(command[0], path, line)])
+
+
+_PLUS = frozenset(
+    (
+        *("vi", "vim", "nvim", "view", "gvim", "nano", "pico", "emacs", "emacsclient"),
+        *("joe", "jed", "ne", "micro", "kak", "mg", "vis"),
+    )
+)
+_COLON = frozenset(("hx", "helix", "subl", "zed"))
+_GOTO = frozenset(("code", "codium", "code-insiders", "cursor"))
+
+
+def _at_line(editor: str, path: Path, line: int) -> list[str]:
+    """How to tell an editor to open a file at a line; just the file for one not known."""
+    name = Path(editor).name
+    if name in _PLUS:
+        return [f"+{line}", str(path)]
+    if name in _COLON:
+        return [f"{path}:{line}"]
+    return ["--goto", f"{path}:{line}"] if name in _GOTO else [str(path)]
 
 
 async def page(app: App[Any], text: str, environ: Mapping[str, str] = os.environ) -> None:

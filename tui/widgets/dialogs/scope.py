@@ -25,6 +25,9 @@ from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["ScopeDialog", "effects"]
 
+KEPT = 12
+"""Sessions named that stay as they are."""
+
 LISTED = 40
 """Changes of one sort that are spelled out; the rest is counted."""
 
@@ -132,7 +135,9 @@ def effects(found: Preview, glyphs: Glyphs, *, same: bool = False) -> Content:
     kept = len(found.kept)
     stay = "1 session stays as it is" if kept == 1 else f"{kept:,} sessions stay as they are"
     told = f"{found.messages:,} recorded messages {glyphs.dot} {stay}"
-    return Content("\n").join([*rows, Content.styled(told, MUTED)])
+    rows.append(Content.styled(told, MUTED))
+    rows += [_share(part, "keeps", glyphs) for part in found.kept[:KEPT]]
+    return Content("\n").join(rows)
 
 
 def _exposures(found: Preview, glyphs: Glyphs) -> list[Content]:

@@ -34,7 +34,7 @@ class WriteDialog(Dialog[str | None]):
         plan: the change and what it does.
         title: in the border.
         place: the file, as a person writes it.
-        memory: whether it may be put in force without being written.
+        where: `choose`, or the only thing that is offered: `write`, `memory`.
     """
 
     HELP = """\
@@ -64,16 +64,18 @@ class WriteDialog(Dialog[str | None]):
     WriteDialog.-h0 > Vertical {{ padding: 0 1; }}
     """
 
-    def __init__(self, plan: Plan, title: str, place: str, glyphs: Glyphs, *, memory: bool = True):
+    def __init__(
+        self, plan: Plan, title: str, place: str, glyphs: Glyphs, *, where: str = "choose"
+    ):
         super().__init__()
         self._plan = plan
         self._title = title
         self._glyphs = glyphs
         self._options = []
-        if plan.edit.changes:
+        if plan.edit.changes and where != MEMORY:
             told = f"into {place}; comments and layout are kept"
             self._options.append(Option(WRITE, "write", told))
-        if memory and plan.config is not None:
+        if where != WRITE and plan.config is not None:
             stays = "stays as it is" if plan.edit.changes else "says so already"
             told = f"put in force now; the file {stays}"
             self._options.append(Option(MEMORY, "in memory", told))
