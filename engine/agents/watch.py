@@ -10,6 +10,7 @@ from engine.agents.turn import in_thread
 from engine.config.watch import stopping
 from engine.errors import Problem, StoreError
 from engine.events import EntryAppended, Event, Noticed, SessionChanged
+from engine.sessions.records import was_put_aside
 from engine.turns.pool import SessionPool
 
 __all__ = ["settle_now_and_then", "together", "watch_sessions"]
@@ -47,7 +48,8 @@ async def _take_in(pool: SessionPool, paths: list[str], publish: Callable[[Event
             entries = await in_thread(live.transcript.refresh)
         except StoreError as error:
             pool.drop(live.key)
-            publish(Noticed(Problem(str(error)), live.key))
+            if not await in_thread(was_put_aside, live.transcript.path):
+                publish(Noticed(Problem(str(error)), live.key))
             publish(SessionChanged(live.key))
             continue
         for entry in entries:

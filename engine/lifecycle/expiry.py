@@ -23,6 +23,7 @@ __all__ = [
     "expires",
     "label_of",
     "over",
+    "span",
     "too_old",
     "where_of",
 ]
@@ -96,7 +97,7 @@ def over(
     if found.reason == "daily":
         return Over(f"a new day began at {policy.at_hour:02d}:00", policy.rule)
     if found.reason == "idle":
-        silent = _length((policy.idle_minutes or 0) * 60_000)
+        silent = span((policy.idle_minutes or 0) * 60_000)
         return Over(f"nothing was said for more than {silent}", policy.rule)
     return too_old(session, used, now)
 
@@ -105,7 +106,7 @@ def too_old(session: Session, used: int, now: int) -> Over | None:
     """Whether `session.ttlDays` ends a session; see `over`."""
     longest = session.ttl_days * DAY
     if 0 < longest < now - used:
-        return Over(f"nothing was said for more than {_length(longest)}", "session.ttlDays")
+        return Over(f"nothing was said for more than {span(longest)}", "session.ttlDays")
     return None
 
 
@@ -122,8 +123,10 @@ def label_of(record: SessionRecord, session: Session, now: int) -> str:
     return "idle" if 0 < session.timeout_hours * HOUR < silent else "active"
 
 
-def _length(milliseconds: float) -> str:
-    """A time span for people, in its largest whole unit."""
+def span(milliseconds: float) -> str:
+    """A time for people, in its largest whole unit."""
+    if milliseconds < 60_000:
+        return "a moment"
     for unit, size in (("day", DAY), ("hour", HOUR), ("minute", 60_000)):
         count = milliseconds / size
         if count >= 1 and count == int(count):

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.config.schema import Maintenance
 from engine.config.sizes import read_size
-from engine.lifecycle.expiry import DAY
+from engine.lifecycle.expiry import DAY, span
 from engine.routing.keys import chat_type
 from engine.sessions.records import SessionRecord
 
@@ -138,7 +138,7 @@ class _Planner:
         return Plan(steps, kept, sum(s.record.size for s in steps if s.action == "erase"), held)
 
     def _by_age(self) -> None:
-        days = _days(self._rules.after)
+        days = span(self._rules.after)
         for one in self._records:
             if one.kind in _PRUNED and self._now - _age_from(one) > self._rules.after:
                 what = "unused" if one.kind == "session" else "over"
@@ -157,7 +157,7 @@ class _Planner:
         longest = max(self._rules.trash, GRACE)
         for one in self._in_trash():
             if self._now - one.ended > longest:
-                self._erase(one, f"in the trash for more than {_days(longest)}", _TRASH)
+                self._erase(one, f"in the trash for more than {span(longest)}", _TRASH)
 
     def _by_budget(self, budget: int, held: int) -> None:
         """First what has been in the trash for a day is erased, the oldest first; where that is
@@ -221,11 +221,6 @@ def _age_from(one: SessionRecord) -> int:
 
 def _erases(step: Step) -> bool:
     return step.action == "erase"
-
-
-def _days(milliseconds: float) -> str:
-    days = milliseconds / DAY
-    return "1 day" if days == 1 else f"{days:,.0f} days" if days == int(days) else f"{days:,} days"
 
 
 def _mb(size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from msgspec import Struct
 from engine.errors import Problem
 from engine.sessions.life import Life, moment_of
 
-__all__ = ["ENDED", "FileName", "Kind", "SessionRecord", "read_name"]
+__all__ = ["ENDED", "FileName", "Kind", "SessionRecord", "read_name", "was_put_aside"]
 
 Kind = Literal[
     "session",
@@ -117,6 +118,18 @@ _ENDINGS: dict[str, Kind] = {
     "bak": "bak",
 }
 _PLAIN = re.compile(r"(.+)\.jsonl")
+
+
+def was_put_aside(path: Path) -> bool:
+    """Whether a session's file is gone because it was reset, archived or deleted: it lies beside,
+    under another name. Looks at the directory."""
+    if path.exists():
+        return False
+    stem = path.name.removesuffix(".jsonl")
+    return any(
+        (parts := read_name(one.name)) is not None and parts.stem == stem and parts.kind in ENDED
+        for one in path.parent.glob(f"{glob.escape(stem)}.jsonl.*")
+    )
 
 
 def read_name(name: str) -> FileName | None:

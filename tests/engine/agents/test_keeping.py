@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine import Engine
 from engine.clock import ManualClock
 from engine.disk import Disk
 from engine.errors import CommandError, SessionBusy, SessionReadOnly
-from engine.events import SessionChanged
+from engine.events import Noticed, SessionChanged
 from engine.sessions.store import Store
 from engine.sessions.tombs import read_tombs
 from tests.engine.conftest import Open, answer, dm, said
@@ -284,3 +285,23 @@ async def test_a_generation_can_go_while_its_key_is_being_answered(open_engine: 
         await receipt.stored()
         await engine.keeping.delete(old.ref)
         assert (await receipt.result()).error is None
+
+
+async def test_another_program_s_archiving_is_followed_and_no_problem(open_engine: Open) -> None:
+    async with open_engine() as here, open_engine() as there:
+        await answer(here, said("one"))
+        async with here.subscribe() as events, anyio.create_task_group() as tasks:
+            tasks.start_soon(here.watch)
+            await anyio.sleep(0.5)  # until it watches
+            async with anyio.create_task_group() as holding:
+                holding.start_soon(here.hold, MAIN)
+                await there.keeping.archive(MAIN)
+                with anyio.fail_after(10):
+                    async for event in events:
+                        assert not isinstance(event, Noticed)
+                        if event == SessionChanged(MAIN):
+                            break
+                holding.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
+        assert await answer(here, said("two"))
+        assert await last_said(here, MAIN) == ["two"]
