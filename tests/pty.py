@@ -125,7 +125,7 @@ def let_through(raw: str, hostile: str) -> list[str]:
 def strange_bytes(raw: str) -> set[str]:
     """What is left of a terminal's input when all that Textual and click may write is taken away:
     CSI sequences, character sets, line ends."""
-    rest = _OTHER.sub("", _CSI.sub("", re.sub("\x1b]22;[a-z]*\x07", "", raw)))
+    rest = _OTHER.sub("", _CSI.sub("", re.sub("\x1b]2(?:2;[a-z]*|;[^\x00-\x1f]*)\x07", "", raw)))
     return {
         char
         for char in rest
@@ -133,7 +133,12 @@ def strange_bytes(raw: str) -> set[str]:
     }
 
 
+_TITLE = re.compile(r"\x1b]2;(?:[^\x00-\x1f\x7f-\x9f]* · )?(?:Branchline)?\x07\Z")
+"""A title that the app sets, or takes away."""
+
+
 def strings_sent(raw: str) -> set[str]:
     """OSC, DCS, APC, PM and SOS sequences: what could set titles, clipboards, links. The shape of
-    the mouse pointer (OSC 22), which Textual sets, is left out."""
-    return {one for one in _STRING.findall(raw) if not one.startswith("\x1b]22;")}
+    the mouse pointer (OSC 22), which Textual sets, and the app's own titles are left out."""
+    found = _STRING.findall(raw)
+    return {one for one in found if not one.startswith("\x1b]22;") and not _TITLE.match(one)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -13,16 +14,19 @@ from engine.errors import Problem
 from engine.events import ConfigChanged, Noticed, TurnedAway
 from engine.values import replace
 from tui import modes
+from tui.attention import Attention
 from tui.bridge import Batch
 from tui.confignews import ConfigNews, News
 from tui.home import Home
 from tui.keymap import completed, key_name, keymap_problems
 from tui.screens.sessions import SessionsScreen
+from tui.terminal import titled
 from tui.theme import DARK, own_themes, read_themes
 from tui.tour import Tour
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.driver import Driver
 
 __all__ = ["BranchlineApp"]
 
@@ -79,6 +83,8 @@ class BranchlineApp(Home):
         for theme in own_themes():
             self.register_theme(theme)
         self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
+        self._attention = Attention(self)
+        self._animations = self.animation_level
         self._config_news = ConfigNews(self._say_news, self.set_timer)
 
     # start
@@ -104,6 +110,7 @@ class BranchlineApp(Home):
         if self.tour is not None:
             self.tour.start()
         self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
+        self._attention.look(())
         self.tell(self.engine.problems)
         self.tell(self._keymap_problems())
         self._look_at_door()
@@ -114,8 +121,13 @@ class BranchlineApp(Home):
         if await self.pairings.look():
             self.bridge.tell_again()
 
+    def get_driver_class(self) -> type[Driver]:
+        return titled(super().get_driver_class())
+
     def _apply_config(self) -> None:
-        wanted = self.engine.config.ui.theme or self.memory.theme or DARK
+        ui = self.engine.config.ui
+        self.animation_level = "none" if ui.motion == "reduced" else self._animations
+        wanted = ui.theme or self.memory.theme or DARK
         if wanted in self.available_themes:
             self.theme = wanted
         self.set_keymap(self._keymap_of_config())
@@ -142,6 +154,7 @@ class BranchlineApp(Home):
 
     def _hear(self, batch: Batch) -> None:
         self._config_news.hear(batch)
+        self._attention.look(batch)
         for event in batch:
             if isinstance(event, Noticed) and not self._config_news.silences(event):
                 self.tell((event.problem,))
@@ -190,10 +203,7 @@ class BranchlineApp(Home):
         return key_name(super().get_key_display(binding))
 
     async def action_quit(self) -> None:
-        await self.switch_mode(self.DEFAULT_MODE)
-        screen = self.screen_stack[0] if self.screen_stack else None
-        if isinstance(screen, SessionsScreen):
-            screen.leave()
+        self.at_the_end()
         self.exit()
 
     def _fatal_error(self) -> None:
@@ -201,6 +211,8 @@ class BranchlineApp(Home):
         from rich.segment import Segments
         from rich.traceback import Traceback
 
+        with suppress(Exception):  # what broke the app may break this too; the trace is shown
+            self.at_the_end()
         self.bell()
         trace = Traceback(show_locals=False, width=None)
         self._exit_renderables.append(Segments(self.console.render(trace, self.console.options)))

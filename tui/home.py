@@ -6,7 +6,9 @@ no screen knows the app.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
@@ -20,7 +22,7 @@ from engine.text import safe_line, safe_text
 from engine.values import replace
 from tui.bridge import Bridge
 from tui.glyphs import Glyphs, glyphs_for
-from tui.memory import AppMemory, load_memory
+from tui.memory import AppMemory, load_memory, save_memory
 from tui.pairing import PairingDesk
 from tui.widgets.dialogs.dialog import Commands
 
@@ -41,6 +43,7 @@ class Home(App[None]):
         pairings: who asks to be let in.
         memory: what is remembered until the next start.
         farewell: what is printed after the app is left.
+        at_the_end: brings the memory up to date before the app ends, however it ends.
         tour: the tour of the demo; None in a state that is none.
     """
 
@@ -51,11 +54,22 @@ class Home(App[None]):
         self.pairings = PairingDesk(engine.pairing)
         self.memory: AppMemory = load_memory(engine.state_dir)
         self.farewell = ""
+        self.at_the_end: Callable[[], None] = lambda: None
+        self._saved = self.memory
         self.tour: Tour | None = None
 
     @property
     def glyphs(self) -> Glyphs:
         return glyphs_for(self.engine.config.ui.glyphs)
+
+    async def keep_memory(self) -> None:
+        """Write the memory, if it changed: drafts outlive even a power cut."""
+        self.at_the_end()
+        memory = self.memory
+        if memory != self._saved:
+            self._saved = memory
+            with suppress(OSError):  # it is written again at the end; nothing of value is lost
+                await asyncio.to_thread(save_memory, self.engine.state_dir, memory)
 
     # saying things
 

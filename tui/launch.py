@@ -19,6 +19,10 @@ FRAMES = 120
 """Frames a second at most, twice Textual's own. A key is drawn at the next tick of that clock, so
 this halves the wait; nothing is drawn at a tick without a change. `TEXTUAL_FPS` overrides it."""
 
+AFTER_A_CRASH = """\
+Branchline broke off. What was shown as sent is on the disk, and what was being written is kept:
+start it again to go on."""
+
 
 def run_app(state_dir: Path, config_path: Path | None) -> int:
     """Run the app until it is left.
@@ -73,7 +77,9 @@ async def _run(state_dir: Path, config_path: Path | None, last_words: str = "") 
             await app.run_async()
         with contextlib.suppress(OSError):
             save_memory(engine.state_dir, app.memory)
-        if not app.return_code and (told := last_words or app.farewell):
+        if app.return_code:
+            sys.stderr.write(f"{AFTER_A_CRASH}\n")
+        elif told := last_words or app.farewell:
             sys.stdout.write(f"{told}\n")
         return app.return_code or 0
 

@@ -360,6 +360,12 @@ class Ui(Value, frozen=True):
     """Theme of the app. Default: branchline-dark."""
     glyphs: Literal["unicode", "ascii"] = "unicode"
     """Set of signs drawn; ascii for terminals that draw them badly."""
+    motion: Literal["full", "reduced"] = "full"
+    """Whether anything moves or blinks by itself; TEXTUAL_ANIMATIONS=none asks for reduced, too."""
+    bell: bool = True
+    """Ring the terminal's bell, once, when somebody or something waits for you."""
+    title: bool = True
+    """Show the open session and how many need you in the terminal's title; it is given back."""
 
 
 class Config(Value, frozen=True):

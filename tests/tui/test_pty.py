@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,32 +67,101 @@ def test_the_terminal_is_given_back(tmp_path: Path) -> None:
     plain_modes(output.text)
 
 
+def test_the_title_is_set_and_given_back(tmp_path: Path) -> None:
+    with terminal(tmp_path / "state") as child:
+        child.logfile_read = output = Output()
+        child.expect_exact("\x1b]2;main · Branchline\x07")
+        child.send("\x11")
+        child.expect(pexpect.EOF)
+    title_given_back(output.text)
+
+
+def title_given_back(output: str) -> None:
+    last = output.rfind("\x1b]2;")
+    assert output[last:].startswith("\x1b]2;\x07\x1b[23;2t")
+
+
 CRASH = """
 import sys
 from pathlib import Path
+from textual.app import RenderResult
 from tui import app, launch
-def boom(self):
+from tui.widgets.inspector import Inspector
+from tui.widgets.sessionlist import SessionList
+def boom(self, *_):
     secret_key = "-".join(["sk", "very", "secret"])
     raise RuntimeError("it broke" + str(len(secret_key)))
-app.BranchlineApp._after_first_frame = boom
+async def soon(self):
+    boom(self)
+{place}
 sys.exit(launch.run_app(Path(sys.argv[1]), None))
 """
+PLACES = {
+    "after the first frame": "app.BranchlineApp._after_first_frame = boom",
+    "a key": "app.BranchlineApp.action_help = boom",
+    "a worker": "app.BranchlineApp.action_help = lambda self: self.run_worker(soon(self))",
+    "a timer": "app.BranchlineApp.action_help = lambda self: self.set_timer(0.01, lambda: boom(1))",
+    "painting": "app.BranchlineApp.action_help = lambda self: (setattr(SessionList, 'render_line',"
+    " boom), self.screen.sessions.refresh())",
+    "laying out": "app.BranchlineApp.action_help = lambda self: (setattr(SessionList, "
+    "'get_content_width', boom), setattr(type(self.screen), 'arrange', boom),"
+    " self.screen.refresh(layout=True))",
+    "news": "app.BranchlineApp.action_help = lambda self: (setattr(type(self.screen), 'news', "
+    "boom), self.bridge.tell_again())",
+}
 
 
-def test_a_crash_gives_the_terminal_back_exits_with_1_and_shows_no_values(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_a_crash_gives_the_terminal_back_exits_with_1_and_shows_no_values(
+    tmp_path: Path, place: str
+) -> None:
     script = tmp_path / "crash.py"
-    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{CRASH}")
+    crash = CRASH.replace("{place}", PLACES[place])
+    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{crash}")
     state = tmp_path / "state"
     with terminal(state, str(script), str(state)) as child:
         child.logfile_read = output = Output()
+        if place != "after the first frame":
+            child.expect_exact("Sessions 0")
+            child.send("half a thought")
+            child.expect_exact("half")
+            child.expect([pexpect.TIMEOUT], timeout=0.5)
+            child.send("\x1bOP")
         child.expect(pexpect.EOF)
         child.wait()
         assert child.exitstatus == 1
     plain_modes(output.text)
     told = output.text[output.text.rfind("\x1b[?1049l") :]
     assert "it broke" in told
+    assert "is on the disk" in told
     assert "locals" not in told
     assert "sk-very-secret" not in told
+    if place != "after the first frame":
+        title_given_back(output.text)
+        assert "half a thought" in (state / "app.json").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_by_the_system_it_gives_the_terminal_back_and_keeps_the_draft(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    state = tmp_path / "state"
+    with terminal(state) as child:
+        child.logfile_read = output = Output()
+        child.expect_exact("Sessions 0")
+        child.send("half a thought")
+        child.expect_exact("half")
+        child.expect([pexpect.TIMEOUT], timeout=0.5)
+        child.kill(number)
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+    plain_modes(output.text)
+    title_given_back(output.text)
+    with terminal(state) as child:
+        child.expect_exact("half a thought")
+        child.send("\x11")
+        child.expect(pexpect.EOF)
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (50, 15), (1, 1), (10, 4)])

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
@@ -19,6 +21,7 @@ from tui.bridge import Batch
 from tui.home import Home, home_of
 from tui.tracker import Tracker
 from tui.widgets.bar import Bar
+from tui.widgets.dialogs.dialog import be_still
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner
 from tui.widgets.tourpanel import TourPanel
@@ -212,6 +215,10 @@ class CockpitScreen(Screen[None]):
                 target.focus()
 
         self.app.push_screen(Jump(in_reach(self.jump_targets())), go)
+
+    @on(DescendantFocus)
+    def _be_still(self, event: DescendantFocus) -> None:
+        be_still(event.widget)
 
     def look_around(self) -> None:
         """Out of a text field, to the pane before it, so that single letters act."""

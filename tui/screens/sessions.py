@@ -130,6 +130,7 @@ class SessionsScreen(ChatBranches, SessionActions):
         self.inspector.add_class("pane")
         self.outbox = Outbox(self.chat, self.composer, self.home.fail)
         self.outbox.load(self.home.memory.drafts)
+        self.home.at_the_end = self.leave
         self.set_interval(20, self._ages)
         self.draw()
         self.composer.focus()
@@ -158,6 +159,7 @@ class SessionsScreen(ChatBranches, SessionActions):
         self._refresh_view()
 
     def _ages(self) -> None:
+        self.run_worker(self.home.keep_memory(), group="memory")
         if self.is_current and self.stands:
             self.sessions.show(self.engine.config, self.home.glyphs, _now())
 

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from textual import on
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
+from textual.events import DescendantFocus
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, TextArea
 
-__all__ = ["Commands", "Dialog"]
+__all__ = ["Commands", "Dialog", "be_still"]
 
 T = TypeVar("T")
+
+
+def be_still(widget: Widget) -> None:
+    """Let no cursor blink where nothing is to move by itself."""
+    if isinstance(widget, (Input, TextArea)):
+        widget.cursor_blink = widget.app.animation_level != "none"
 
 
 class Dialog(ModalScreen[T]):
@@ -26,6 +35,10 @@ class Dialog(ModalScreen[T]):
         """Close the dialog with a result. It does nothing once it is closed, or not on top."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
 
+    @on(DescendantFocus)
+    def _be_still(self, event: DescendantFocus) -> None:
+        be_still(event.widget)
+
 
 class Commands(CommandPalette):
     """A list of commands to search and run."""
@@ -33,6 +46,10 @@ class Commands(CommandPalette):
     def dismiss(self, result: None = None) -> AwaitComplete:
         """As a Dialog's."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
+
+    @on(DescendantFocus)
+    def _be_still(self, event: DescendantFocus) -> None:
+        be_still(event.widget)
 
     async def _dispatch_message(self, message: Message) -> None:
         """A second Enter on its way when the list closes would run the command again."""
