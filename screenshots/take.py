@@ -1,159 +1,203 @@
 """Takes the pictures of this folder anew, from the running app.
 
-    python screenshots/take.py
+    python screenshots/take.py            # all of them, and the animated tour
+    python screenshots/take.py tree       # those whose name begins so
 
-It fills a state directory of its own by sending messages through the engine, with a clock that
-stands still and seeded ids, opens the app without a terminal and writes what it shows as SVG.
+The app runs on the state of `branchline --demo`, without a terminal, at a time that stands still
+and with seeded ids: what did not change on the screen does not change in the file.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-import random
-import re
-import secrets
 import sys
 import tempfile
-import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, chdir
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 os.environ |= {"TEXTUAL_ANIMATIONS": "none", "TZ": "UTC"}
 
-from engine import Engine, Envelope, ManualClock, Peer, Sender  # noqa: E402
+from still import StillClock, forget_the_time, seed_ids  # noqa: E402
+from svg import animated, tidy  # noqa: E402
+from textual.pilot import Pilot  # noqa: E402
+from textual.widgets import Input, TextArea  # noqa: E402
+
+from engine import Engine  # noqa: E402
 from tui.app import BranchlineApp  # noqa: E402
-from tui.screens.sessions import SessionsScreen  # noqa: E402
+from tui.demo.make import make_state  # noqa: E402
+from tui.memory import AppMemory, load_memory, save_memory  # noqa: E402
 
-NOON = 1_795_435_200_000
-"""2026-11-23 12:00 UTC, in milliseconds."""
+Walk = Callable[[Pilot[None]], Awaitable[None]]
 
-CONFIG = """\
-{
-  agents: { list: [{ id: "mia", default: true }, { id: "ops" }] },
-  bindings: [
-    { agentId: "ops", match: { channel: "discord", guildId: "742" } },
-    { agentId: "mia", match: { channel: "telegram", accountId: "*" } },
-    { agentId: "mia", match: { channel: "telegram", peer: { kind: "dm", id: "alice" } } },
-  ],
-  session: { dmScope: "per-channel-peer", identityLinks: { alice: ["telegram:alice"] } },
-}
-"""
-
-
-def person(channel: str, name: str, text: str, **facts: object) -> Envelope:
-    return Envelope(
-        channel,
-        text=text,
-        peer=Peer("dm", name.lower()),
-        sender=Sender(name.lower(), name),
-        **facts,  # type: ignore[arg-type]
-    )
-
-
-def support(name: str, text: str) -> Envelope:
-    return Envelope(
-        "discord",
-        text=text,
-        peer=Peer("channel", "support"),
-        guild_id="742",
-        sender=Sender(name.lower(), name),
-    )
-
-
-TALK = [
-    person("whatsapp", "Alice", "Same address as before, please."),
-    support("Carol", "The deploy on Friday failed at step 3."),
-    support("Bob", "Which step failed on Friday?"),
-    person("slack", "Bob", "My invoice 2041 is still open."),
-    Envelope("terminal", text="Remember that the demo is on Tuesday at 14:00."),
-    person("telegram", "Alice", "My orders are #1042, shipped, and #1057, pending."),
-    person("telegram", "Alice", "Please deliver #1057 to the office."),
-    person("telegram", "Alice", "Which of my orders is pending?"),
-]
+WIDE, SMALL = (120, 36), (80, 24)
+DARK, LIGHT = "branchline-dark", "branchline-light"
 
 
 @asynccontextmanager
 async def stage(
-    size: tuple[int, int], theme: str, *, tree: bool = False
-) -> AsyncIterator[BranchlineApp]:
-    """The app on a fresh state directory in which everything of TALK was said."""
-    seeded_ids()
-    clock = ManualClock(NOON)
-    with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder) / ".branchline"
-        state.mkdir()
-        (state / "branchline.json5").write_text(CONFIG)
+    size: tuple[int, int], theme: str, *, tour: bool = False
+) -> AsyncIterator[Pilot[None]]:
+    """The app on the demo's state."""
+    seed_ids()
+    clock = StillClock()
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        state = Path(".branchline")  # no path of this machine is in a picture
+        await make_state(state, clock)
+        if not tour:
+            last = load_memory(state).last_session
+            save_memory(state, AppMemory(last_session=last, hint_dismissed=True))
         async with Engine.open(state, environ={}, clock=clock, paced=False) as engine:
-            for envelope in TALK:
-                clock.advance(47)
-                await (await engine.submit(envelope)).result()
-            if tree:
-                await branch_out(engine)
             app = BranchlineApp(engine)
             async with app.run_test(size=size) as pilot:
                 app.theme = theme
-                screen = app.screen_stack[0]
-                assert isinstance(screen, SessionsScreen)
-                screen.open_session("agent:mia:telegram:dm:alice")
                 await pilot.pause(1)
-                if tree:
-                    await pilot.press("f3")
-                    await pilot.pause(1)
-                yield app
+                yield pilot
 
 
-def seeded_ids() -> None:
-    """Ids that are the same at every run, for this process only."""
-    chance = random.Random(7)
-    secrets.token_hex = lambda count=4: chance.randbytes(count or 4).hex()
-    uuid.uuid4 = lambda: uuid.UUID(int=chance.getrandbits(128), version=4)
+def shown(pilot: Pilot[None]) -> str:
+    """The text on the screen."""
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
-def tidy(svg: str) -> str:
-    """The same picture gets the same text (Textual numbers its classes by process, and row 0 shows
-    the hour), and no font is fetched from anywhere when somebody looks at it."""
-    svg = svg.replace(f"{datetime.now():%H:%M}", "12:07")
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
-    numbers = itertools.count(1)
-    names: dict[str, str] = {}
-    return re.sub(
-        r"terminal-\d+",
-        lambda match: names.setdefault(match.group(), f"terminal-{next(numbers)}"),
-        svg,
-    )
+async def sees(pilot: Pilot[None], *wanted: str) -> None:
+    """Wait until the screen shows all of it."""
+    for _ in range(200):
+        await pilot.pause(0.05)
+        text = shown(pilot)
+        if all(one in text for one in wanted):
+            return
+    raise SystemExit(f"never shown: {wanted}\n{shown(pilot)}")
 
 
-async def branch_out(engine: Engine) -> None:
-    """Give Alice's session forks, a label and a named branch."""
-    key = "agent:mia:telegram:dm:alice"
-    page = await engine.history(key, limit=20)
-    asked = [entry.id for entry in page.entries if entry.role == "user"]
-    await (await engine.branches.edit(key, asked[1], "Please deliver #1057 to my home.")).result()
-    await (await engine.branches.edit(key, asked[1], "Cancel #1057, please.")).result()
-    await engine.branches.label(key, asked[2], "first try")
-    await engine.branches.move(key, page.entries[-1].id)
+async def notices_go(pilot: Pilot[None]) -> None:
+    """A picture without the notices of a moment."""
+    pilot.app.clear_notifications()
+    await pilot.pause(0.2)
 
 
-async def take(name: str, size: tuple[int, int], theme: str, *, tree: bool = False) -> None:
-    async with stage(size, theme, tree=tree) as app:
-        picture = HERE / f"{name}.svg"
-        picture.write_text(tidy(app.export_screenshot(title="Branchline")), "utf-8")
-        print(picture.relative_to(HERE.parent))  # noqa: T201
+async def types(pilot: Pilot[None], text: str) -> None:
+    await pilot.press(*("space" if char == " " else char for char in text), "enter")
 
 
-async def main() -> None:
-    await take("sessions-dark", (120, 40), "branchline-dark")
-    await take("sessions-light", (120, 40), "branchline-light")
-    await take("sessions-80x24", (80, 24), "branchline-dark")
-    await take("tree-dark", (120, 40), "branchline-dark", tree=True)
-    await take("tree-light", (120, 40), "branchline-light", tree=True)
+# where the pictures are taken
+
+
+async def sessions(pilot: Pilot[None]) -> None:
+    await sees(pilot, "lisbon · your chat", "compacted")
+
+
+async def tree(pilot: Pilot[None]) -> None:
+    await pilot.press("f3")
+    await sees(pilot, "Branch tree", "◀ leaf", "CONTEXT" if pilot.app.size.width > 100 else "ctx")
+
+
+async def simulator(pilot: Pilot[None]) -> None:
+    await pilot.press("f4")
+    await sees(pilot, "1 Alice", "2 Bob", "Isolation matrix")
+    await pilot.press("tab")
+    await types(pilot, "what is the door code?")
+    await sees(pilot, "SHARED MEMORY", "✘")
+    await notices_go(pilot)
+
+
+WALKS: dict[str, Walk] = {"sessions": sessions, "tree": tree, "simulator": simulator}
+
+
+async def picture(pilot: Pilot[None], title: str) -> str:
+    """What is on the screen as SVG, no cursor caught in a blink."""
+    for field in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
+        field.cursor_blink = False
+    await pilot.pause(0.2)
+    return pilot.app.export_screenshot(title=title, simplify=True)
+
+
+async def take(name: str, walk: Walk, size: tuple[int, int], theme: str) -> None:
+    async with stage(size, theme) as pilot:
+        await walk(pilot)
+        write(name, tidy(await picture(pilot, "Branchline")))
+
+
+def write(name: str, svg: str) -> None:
+    place = HERE / f"{name}.svg"
+    place.write_text(svg, "utf-8")
+    print(f"{place.relative_to(HERE.parent)}  {len(svg) // 1024} KB")  # noqa: T201
+
+
+async def film() -> None:
+    """The first steps of the tour, one picture after the other."""
+    frames: list[tuple[str, float]] = []
+
+    async def keep(pilot: Pilot[None], caption: str, seconds: float = 3.5) -> None:
+        frames.append((await picture(pilot, caption), seconds))
+
+    async with stage(WIDE, DARK, tour=True) as pilot:
+        await sessions(pilot)
+        await keep(pilot, "branchline --demo: three people, a tree, a leak to find")
+        await types(pilot, "who has the key?")
+        await sees(pilot, "A built-in model answers")
+        await keep(pilot, "An assistant that quotes what it was told, without key or network")
+        await tree(pilot)
+        await keep(pilot, "F3  every chat is a tree: nothing is ever overwritten", 4)
+        await pilot.press("x")
+        await sees(pilot, "What the model sees from", "✔ in")
+        await keep(pilot, "x  what the model sees from here, and why", 4)
+        await pilot.press("escape")
+        await pilot.press("G", "f")
+        await sees(pilot, "continue here", "new session")
+        await keep(pilot, "f  fork from any entry")
+        await pilot.press("enter")
+        await sees(pilot, "Is a night in the palace too much?")
+        await notices_go(pilot)
+        await pilot.press("f3")
+        await sees(pilot, "Branch tree", "◀ leaf")
+        await pilot.press("u")
+        await sees(pilot, "Undone.")
+        await notices_go(pilot)
+        await pilot.press("f2", "escape")
+        for _ in range(8):
+            await pilot.press("k")
+            if "▌─◆ compacted" in shown(pilot):
+                break
+        await pilot.press("enter")
+        await sees(pilot, "this summary.")
+        await keep(pilot, "◆  a compaction opens; the originals are all still there", 4)
+        await simulator(pilot)
+        await keep(pilot, "F4  Bob asks for the door code, and gets what Alice said", 5)
+        await pilot.press("escape", "p")
+        await sees(pilot, "Change dmScope")
+        await pilot.press("down", "down")
+        await sees(pilot, "nobody's words become visible")
+        await keep(pilot, "p  what another dmScope would do, before it is done", 4)
+        await pilot.press("enter")
+        await sees(pilot, '+    dmScope: "per-channel-peer"')
+        await keep(pilot, "the one line that changes; comments and layout stay", 4)
+        await pilot.press("enter")
+        await sees(pilot, "4 sessions", "Everybody has a memory")
+        await pilot.press("o")
+        await types(pilot, "what is the door code?")
+        await sees(pilot, "Bob learns nothing")
+        await notices_go(pilot)
+        await keep(pilot, "asked again: Bob learns nothing", 5)
+    write("tour", animated(frames))
+
+
+async def main(beginning: str) -> None:
+    forget_the_time()
+    for name, walk in WALKS.items():
+        for theme in (DARK, LIGHT):
+            full = f"{name}-{theme.removeprefix('branchline-')}"
+            if full.startswith(beginning):
+                await take(full, walk, WIDE, theme)
+    if "sessions-80x24".startswith(beginning):
+        await take("sessions-80x24", sessions, SMALL, DARK)
+    if "tour".startswith(beginning):
+        await film()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main("".join(sys.argv[1:2])))
