@@ -238,6 +238,9 @@ class _App(Offers):
         yield "Pairing requests", "Let strangers in, or not", partial(isolation.show_pairings, app)
         if app.bridge.tracker.leaks:
             yield "Put the leak warning away", "It stays among the problems", app.hush_leaks
+        if app.tour is not None:
+            yield "Show the tour", "What to try next", partial(app.tour.show, True)
+            yield "Begin the tour again", "From its first step", app.tour.restart
         if not app.memory.hint_dismissed:
             yield "Put the advice on models away", "For good", app.hush_advice
         yield "Screenshot", "Save the screen as SVG", app.deliver_screenshot

@@ -194,8 +194,8 @@ async def test_the_palette_brings_it_back(tmp_path: Path) -> None:
     async with touring(tmp_path) as (app, pilot, tour):
         await pilot.press("f8")
         assert tour.hidden
-        await pilot.press("ctrl+p", *"tour show")
-        await until(pilot, lambda: "Tour: show it" in text(app))
+        await pilot.press("ctrl+p", *"showthetour")
+        await until(pilot, lambda: "Show the tour" in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: not tour.hidden)
 
