@@ -54,8 +54,6 @@ class Playhouse:
         self._fail = fail
         self.troupe: Troupe = live
         self.bridge = bridge
-        self.path: Path | None = None
-        """The file of the scenario that is open."""
 
     @property
     def stage(self) -> StageTroupe | None:
@@ -70,14 +68,12 @@ class Playhouse:
     def tracker(self) -> Tracker:
         return self.bridge.tracker
 
-    def open(self, scenario: Scenario, path: Path | None) -> None:
+    def open(self, scenario: Scenario) -> None:
         """Open a scenario, in place of the one before."""
-        self.path = path
         later(self._node, partial(self._perform, scenario), group="stage")
 
     def close(self) -> None:
         """Back to the engine that is open."""
-        self.path = None
         self._node.workers.cancel_group(self._node, "stage")
         self._go_live()
 

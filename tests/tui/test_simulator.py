@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from tests.tui.driving import SMALL, WIDE, running, shows, until
+from engine.routing.envelope import Envelope, Peer, Sender
+from engine.scenario.play import run_scenario
+from engine.scenario.read import load_scenario
+from engine.scenario.shipped import find_scenario
+from engine.scenario.troupe import StageTroupe
+from tests.corpus import HOSTILE
+from tests.tui.driving import SMALL, TINY, WIDE, running, seed, shows, until
 from tests.tui.shown import lines, text
 from tui.app import BranchlineApp
 from tui.screens.simulator import SimulatorScreen
 from tui.widgets.dialogs.box import Choices
+from tui.widgets.dialogs.identity import IdentityDialog
 from tui.widgets.dialogs.scope import ScopeDialog
 from tui.widgets.dialogs.write import WriteDialog
 from tui.widgets.lines import Banner
@@ -107,3 +116,303 @@ async def test_two_people_under_main_share_a_memory_until_the_scope_is_changed_h
 def verdict_line(pilot: Pilot[None]) -> str:
     found = [row for row in matrix(pilot).splitlines() if "no lane saw" in row or "answered" in row]
     return found[-1] if found else "✘"
+
+
+async def at(pilot: Pilot[None], screen: SimulatorScreen, name: str) -> None:
+    """Open a shipped scenario."""
+    screen.open_scenario(find_scenario(name))
+    await until(pilot, lambda: screen.house.stage is not None, "the stage")
+    await until(pilot, lambda: screen.playing and bool(screen.in_view), "its people")
+    await pilot.pause()
+
+
+def stage_of(screen: SimulatorScreen) -> StageTroupe:
+    stage = screen.house.stage
+    assert stage is not None
+    return stage
+
+
+async def test_a_scenario_is_stepped_through_and_what_fails_is_told(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await at(pilot, screen, "password-leak")
+        assert [one.user for one in screen.people] == ["alice", "bob"]
+        await shows(pilot, "password-leak 0/3", "Steps 0/3", "○ 1 alice: Remember")
+        await pilot.press("s")
+        await until(pilot, lambda: "password-leak 1/3" in text(app), "the first step")
+        await answered(pilot, screen, 0, "my password is tulip-42")
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(app.screen, ScopeDialog), "the preview")
+        app.screen.query_one(Choices).chosen = 0
+        await until(pilot, lambda: app.screen._seen == "main", "its effect")  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: "dmScope main" in text(app), "the stage's own scope")
+        assert app.engine.config.session.dm_scope == "per-channel-peer", "the open engine's is not"
+        await speak(pilot, screen, 0, "my password is tulip-42")
+        await answered(pilot, screen, 0, "tulip-42")
+        await pilot.press("escape", "s")
+        await until(pilot, lambda: "password-leak 2/3" in text(app), "the second step")
+        await shows(
+            pilot, "✘ 2 bob: What is the password?", "expected the reply never contains", "got "
+        )
+        await pilot.press("s")
+        await until(pilot, lambda: "password-leak 3/3 ✘" in text(app), "the end")
+        assert not stage_of(screen).held
+        await pilot.press("R")
+        await until(pilot, lambda: "password-leak 0/3" in text(app), "afresh")
+        assert "dmScope per-channel-peer" in text(app)
+        await pilot.press("r")
+        await until(pilot, lambda: "password-leak 3/3 ✔" in text(app), "it ran")
+        await pilot.press("L")
+        await until(pilot, lambda: "live r1" in text(app), "the open engine")
+        assert [one.user for one in screen.people] == ["alice", "bob"]
+        assert screen.house.stage is None
+
+
+async def test_a_run_can_be_paused_and_a_restart_is_played(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await at(pilot, screen, "redelivery")
+        steps = len(stage_of(screen).stage.scenario.steps)
+        await pilot.press("r")
+        await until(pilot, lambda: len(stage_of(screen).played) >= 1, "it runs")
+        await pilot.press("r")
+        await until(pilot, lambda: not screen.running, "paused")
+        await pilot.pause(0.8)
+        before = len(stage_of(screen).played)
+        await pilot.pause(1)
+        assert len(stage_of(screen).played) == before < steps
+        engine = stage_of(screen).engine
+        await pilot.press("r")
+        await until(pilot, lambda: stage_of(screen).over, "the end")
+        assert stage_of(screen).held
+        assert stage_of(screen).engine is not engine, "it was restarted"
+        assert screen.house.bridge.tracker.infos, "the news of the new engine are heard"
+
+
+async def test_what_was_done_by_hand_is_kept_as_a_scenario_that_does_it_again(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await pilot.press("escape", "w")
+        await shows(pilot, "Nothing was done yet")
+        await speak(pilot, screen, 0, "my code is 4711")
+        await answered(pilot, screen, 0, "my code is 4711")
+        await app.engine.set_scope("main")
+        await until(pilot, lambda: "2 people → 1 session" in text(app), "one session")
+        await speak(pilot, screen, 1, "what was the last message?")
+        await answered(pilot, screen, 1, "what was the last message?")
+        await pilot.press("escape", "d")
+        await answered(pilot, screen, 1, "the engine knew it")
+        await pilot.press("w")
+        await shows(pilot, "Keep what was done")
+        await pilot.press(*"mine", "enter")
+        file = state / "scenarios" / "mine.scenario.json5"
+        await until(pilot, file.exists, "the file")
+        await pilot.press("w")
+        await shows(pilot, "Keep what was done")
+        await pilot.press(*"mine", "enter")
+        await shows(pilot, "There is a scenario of that name already")
+    assert file.stat().st_mode & 0o777 == 0o600
+    scenario = load_scenario(file)
+    assert [step.kind for step in scenario.steps] == ["say", "config", "say", "redeliver"]
+    outcome = await run_scenario(scenario)
+    assert outcome.failures == ()
+    said = [one for step in outcome.steps for one in step.said]
+    assert [one.key for one in said[:2]] == ["agent:main:telegram:dm:alice", "agent:main:main"]
+
+
+async def test_messages_are_sent_at_once_in_another_order_held_back_and_lost(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        recorder = screen.house.troupe.recorder
+
+        def kinds() -> list[str]:
+            return [step.kind for step in screen.house.troupe.recorded("x").steps]
+
+        for place, words in enumerate(("one", "two")):
+            screen.in_view[place].composer.set_draft(words)
+        await pilot.press("escape", "b")
+        await answered(pilot, screen, 0, "one")
+        await answered(pilot, screen, 1, "two")
+        assert kinds() == ["atOnce"]
+        assert [lane.composer.draft for lane in screen.in_view] == ["", ""]
+        await pilot.press("escape", "b")
+        await shows(pilot, "Everybody says")
+        await pilot.press(*"all", "enter")
+        await answered(pilot, screen, 1, "“all”")
+        assert kinds() == ["atOnce", "atOnce"]
+        await until(pilot, lambda: "recorded" in text(app), "the count")
+        await pilot.press("escape", "h")
+        for words in ("first", "second"):
+            await speak(pilot, screen, 0, words)
+            await answered(pilot, screen, 0, f"held back: {words}")
+        assert len(recorder) == 2
+        await until(pilot, lambda: "2 held" in text(app), "the mark")
+        await pilot.press("escape", "O")
+        await answered(pilot, screen, 0, "“first”")
+        assert kinds()[2:] == ["reorder"]
+        said = talk(screen, 0)
+        assert said.index("┃ second") < said.rindex("┃ first") or "second" in said
+        await pilot.press("escape", "D")
+        await until(pilot, lambda: "drops next" in text(app), "the mark")
+        await speak(pilot, screen, 0, "gone")
+        await answered(pilot, screen, 0, "lost on its way: gone")
+        assert kinds()[3:] == ["drop"]
+        assert "drops next" not in text(app)
+
+
+async def test_somebody_comes_in_by_the_form_which_tells_where_their_words_go(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: isinstance(app.screen, IdentityDialog), "the form")
+        await shows(pilot, "Name: who is it?")
+        await pilot.press("enter")
+        assert isinstance(app.screen, IdentityDialog), "it is not done"
+        await pilot.press(*"Carol")
+        await shows(pilot, "agent:main:telegram:dm:carol", "a session of its own", "simulated")
+        form = {"channel": "discord", "kind": "channel", "peer": "support", "guild": "742"}
+        for name, value in form.items():
+            app.screen.query_one(f"#field-{name}", Input).value = value
+        await shows(pilot, "agent:main:discord:channel:support")
+        app.screen.query_one("#field-kind", Input).value = "room"
+        await shows(pilot, "Kind: dm, group or channel")
+        app.screen.query_one("#field-kind", Input).value = "channel"
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: len(screen.people) == 3 and len(screen.in_view) == 3, "Carol")
+        await shows(pilot, "discord · guild 742", "channel support · as Carol")
+        await speak(pilot, screen, 2, "hello")
+        await answered(pilot, screen, 2, "Carol said: “hello”")
+        await pilot.press("escape", "e")
+        await until(pilot, lambda: isinstance(app.screen, IdentityDialog), "the form")
+        app.screen.query_one("#field-thread", Input).value = "7"
+        await shows(pilot, "agent:main:discord:channel:support:thread:7")
+        await pilot.press("enter")
+        await until(pilot, lambda: "thread 7" in text(app), "elsewhere")
+        await until(pilot, lambda: "Nothing has been said" in text(app), "nothing there yet")
+        await pilot.press("x")
+        await until(pilot, lambda: len(screen.in_view) == 2, "she left")
+
+
+async def test_people_who_wrote_before_are_here_or_come_in_by_name(state: Path) -> None:
+    people = {name: ["hello"] for name in ("ann", "ben", "cy", "dot", "eve")}
+    await seed(state, people)
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        assert [one.name for one in screen.people] == ["Eve", "Dot", "Cy", "Ben"]
+        await pilot.press("ctrl+n")
+        await shows(pilot, "Somebody new", "Ann", "dm ann")
+        await pilot.press(*"ann")
+        await pilot.pause(0.4)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(screen.people) == 5, "Ann")
+        await shows(pilot, "5 Ann")
+        assert screen.first == 1
+
+
+async def test_a_stranger_is_told_a_code_and_let_in(state: Path) -> None:
+    config = {"channels": {"telegram": {"dmPolicy": "pairing", "allowFrom": ["alice"]}}}
+    (state / "branchline.json5").write_text(json.dumps(config))
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await speak(pilot, screen, 1, "let me in")
+        await answered(pilot, screen, 1, "not let in yet: I do not know you yet")
+        [request] = app.engine.pairing.read().requests
+        assert request.code in talk(screen, 1)
+        await pilot.press("escape", "a")
+        await shows(pilot, "Pairing requests 1")
+        await pilot.press("a", "escape")
+        await speak(pilot, screen, 1, "here I am")
+        await answered(pilot, screen, 1, "“here I am”")
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL, TINY])
+async def test_lanes_page_where_not_all_fit(state: Path, size: tuple[int, int]) -> None:
+    await seed(state, {name: [f"I am {name}"] for name in ("ann", "ben", "cy", "dot")})
+    async with running(state, size) as (app, pilot):
+        screen = await simulator(app, pilot)
+        room = {120: 4, 80: 2, 50: 1}[size[0]]
+        assert len(screen.in_view) == room
+        seen = [lane.person.name for lane in screen.in_view if lane.person]
+        assert seen == ["Dot", "Cy", "Ben", "Ann"][:room]
+        tabs = screen.query_one("#tabs")
+        assert tabs.display == (room < 4)
+        await answered(pilot, screen, 0, "I am dot")
+        await pilot.press("escape")
+        for expected in ["Dot", "Cy", "Ben", "Ann", "Dot"][1:]:
+            await pilot.press("tab")
+            await pilot.pause()
+            person = screen.current
+            assert person is not None and person.name == expected
+            assert screen.lane_of(person) is not None, "it came into view"
+        if room < 4:
+            await pilot.press(">")
+            assert screen.first == room
+            await shows(pilot, f"{room + 1} {['Dot', 'Cy', 'Ben', 'Ann'][room]}")
+            await pilot.press("<")
+            assert screen.first == 0
+        await pilot.press("z")
+        await until(pilot, lambda: len(screen.in_view) == 1, "one alone")
+        await pilot.press("escape")
+        await until(pilot, lambda: len(screen.in_view) == room, "all again")
+
+
+async def test_drafts_stay_with_their_person_when_lanes_page(state: Path) -> None:
+    await seed(state, {name: ["hi"] for name in ("ann", "ben", "cy")})
+    async with running(state, TINY) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await pilot.press(*"half a", "tab", *"other")
+        assert screen.in_view[0].composer.draft == "other"
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: screen.in_view[0].composer.draft == "half a", "the draft")
+        await pilot.press("escape", "b")
+        await until(pilot, lambda: len(screen.house.troupe.recorder) == 1, "both went off")
+        [step] = screen.house.troupe.recorded("x").steps
+        assert sorted(one.text for one in step.messages) == ["half a", "other"]
+
+
+def evil(value: str) -> Envelope:
+    """Somebody whose every fact is hostile."""
+    fact = value[:60] or "x"
+    sender = Sender(fact, value[:200])
+    return Envelope(
+        fact,
+        account_id=fact,
+        peer=Peer("group", fact),
+        sender=sender,
+        guild_id=fact,
+        thread_id=fact,
+        member_role_ids=(fact,),
+        tenant_id=fact,
+    )
+
+
+HARMFUL = "\x1b\x07\x9b\u202e\u200b"
+
+
+@pytest.mark.parametrize("size", [WIDE, TINY])
+async def test_hostile_people_and_words_do_no_harm(state: Path, size: tuple[int, int]) -> None:
+    async with running(state, size) as (app, pilot):
+        screen = await simulator(app, pilot)
+
+        def harmless() -> bool:
+            return not any(char in text(app) for char in HARMFUL)
+
+        for value in HOSTILE.values():
+            screen.come_in(evil(value))
+            if value.strip():
+                screen.speak(screen.people[-1], value[:4000])
+            await pilot.pause(0.15)
+            assert harmless(), value
+            screen.ask_for(evil(value))
+            await until(pilot, lambda: isinstance(app.screen, IdentityDialog), "the form")
+            assert harmless(), value
+            await pilot.press("escape")
+        await pilot.press("escape", "ctrl+n")
+        await pilot.pause(0.5)
+        assert harmless()
+        await pilot.press("escape")
+        recorded = load_scenario(screen._write("evil"))
+        said = [one.text for step in recorded.steps for one in step.messages]
+        assert said == [value[:4000] for value in HOSTILE.values() if value.strip()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui.cli.output import bold, print_json, print_table, say, tell_error
-from tui.cli.place import json_option
+from tui.cli.place import here, json_option, place_options
 
 if TYPE_CHECKING:
     from engine.scenario.play import Failure, Outcome
@@ -22,11 +22,11 @@ SCOPES = ("main", "per-peer", "per-channel-peer", "per-account-channel-peer")
 def _list(*, as_json: bool) -> int:
     from engine.errors import ConfigError
     from engine.scenario.read import load_scenario
-    from engine.scenario.shipped import shipped_scenarios
+    from engine.scenario.shipped import own_scenarios, shipped_scenarios
 
     rows: list[dict[str, Any]] = []
     code = 0
-    for name, path in shipped_scenarios().items():
+    for name, path in (shipped_scenarios() | own_scenarios(here().state_dir)).items():
         try:
             found = load_scenario(path)
         except ConfigError as error:
@@ -77,9 +77,10 @@ def _leak_line(leak: Leak) -> str:
 
 
 @click.command()
+@place_options
 @json_option
 @click.argument("scenario", required=False)
-@click.option("--list", "listing", is_flag=True, help="List the scenarios that come along.")
+@click.option("--list", "listing", is_flag=True, help="List those that come along, and your own.")
 @click.option("--scope", type=click.Choice(SCOPES), help="dmScope to begin with.")
 @click.option("--seed", type=int, help="Seed of what is shuffled. Default: the scenario's.")
 @click.option("--expect-leak", is_flag=True, help="Pass if and only if words were exposed.")
@@ -95,7 +96,7 @@ def simulate(
     keep: str | None,
     as_json: bool,
 ) -> int:
-    """Play SCENARIO, a file or the name of a shipped one, and check what it expects.
+    """Play SCENARIO, a file or the name of one (--list), and check what it expects.
 
     Several people talk to a real engine on real files, with the offline model and a clock of the
     scenario's own. Exit code 1 when an expectation fails.
@@ -113,7 +114,7 @@ def simulate(
     from engine.scenario.read import load_scenario
     from engine.scenario.shipped import find_scenario
 
-    found = load_scenario(find_scenario(scenario))
+    found = load_scenario(find_scenario(scenario, here().state_dir))
     outcome = asyncio.run(
         run_scenario(found, scope=scope, seed=seed, expect_leak=expect_leak, state_dir=folder)
     )

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.reactive import var
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
+from textual.widgets import TextArea
 
 from engine.errors import BranchlineError
 from engine.events import ConfigChanged, Noticed, ReplyDelta
@@ -33,6 +33,7 @@ from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
 from tui.widgets.inspector import Inspector
+from tui.widgets.linefield import LineField
 from tui.widgets.lines import HintLine
 from tui.widgets.message import MessageView
 from tui.widgets.prompt_history import PromptHistory
@@ -111,7 +112,7 @@ class SessionsScreen(ChatBranches, SessionActions):
         with Horizontal(id="panes"):
             with Vertical(id="sidebar"):
                 yield SessionList(self.home.bridge.tracker, id="sessions")
-                yield Input(id="filter", compact=True, placeholder="filter")
+                yield LineField(id="filter", compact=True, placeholder="filter")
             with Vertical(id="chat"):
                 yield Conversation(id="conversation")
                 yield Composer(

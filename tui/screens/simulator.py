@@ -205,6 +205,13 @@ class SimulatorScreen(PlayScreen):
         if not batch or any(not isinstance(event, ReplyDelta) for event in batch):
             self.place()
             self.draw()
+        elif any(self._says_otherwise(lane) for lane in self.in_view):
+            self.draw()
+
+    def _says_otherwise(self, lane: Lane) -> bool:
+        """Whether a lane's state is another than it says: the first word came."""
+        facts = lane.facts
+        return facts is not None and facts.state != self._state(facts.route.session_key)
 
     def again(self) -> None:
         if self.ready:
@@ -259,7 +266,7 @@ class SimulatorScreen(PlayScreen):
     def _matrix(self) -> tuple[MatrixRow, ...]:
         """Worked out anew only when people or config changed."""
         troupe = self.house.troupe
-        basis = (troupe.engine.config, tuple(self.people))
+        basis = (troupe.engine, troupe.engine.revision, tuple(self.people))
         if self._rows[0] is None or self._rows[0] != basis:
             self._rows = basis, troupe.matrix()
         return self._rows[1]

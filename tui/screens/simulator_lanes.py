@@ -125,6 +125,17 @@ class LaneScreen(CockpitScreen):
         self.held.clear()
         self.dropping.clear()
 
+    def draft_of(self, person: Persona) -> str:
+        """What somebody has written and not sent."""
+        lane = self.lane_of(person)
+        return lane.composer.draft if lane is not None else self._drafts.get(person, "")
+
+    def clear_drafts(self) -> None:
+        """All that was written is on its way."""
+        for lane in self.in_view:
+            lane.composer.set_draft("")
+        self._drafts.clear()
+
     # focus
 
     def go_to_lane(self, place: int, *, write: bool | None = None) -> None:

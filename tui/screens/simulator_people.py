@@ -79,12 +79,8 @@ class PeopleScreen(LaneScreen):
 
     def _waiting(self) -> list[tuple[Persona, str]]:
         """What was held back, and what stands in the composers, from left to right."""
-        drafts = [
-            (lane.person, lane.composer.draft)
-            for lane in self.in_view
-            if lane.person is not None and lane.composer.draft.strip()
-        ]
-        return [*self.held, *drafts]
+        drafts = [(one, self.draft_of(one)) for one in self.people]
+        return [*self.held, *(each for each in drafts if each[1].strip())]
 
     def action_at_once(self) -> None:
         """Everything that is written goes off at once; with nothing written, ask for a text that
@@ -103,8 +99,7 @@ class PeopleScreen(LaneScreen):
             return False
         self.held.clear()
         self.holding = False
-        for lane in self.in_view:
-            lane.composer.set_draft("")
+        self.clear_drafts()
         messages = tuple(self._message(person, text) for person, text in waiting)
         self.act(Step(kind, messages))
         return True
@@ -113,7 +108,7 @@ class PeopleScreen(LaneScreen):
         from tui.widgets.dialogs.ask import Ask
 
         hint = "Sent by everybody at the same moment"
-        ask = Ask("Everybody says", hint=hint, check=lambda text: None if text else "A message?")
+        ask = Ask("Everybody says", hint=hint, check=_message_fault, limit=4000)
         text = await self.app.push_screen_wait(ask)
         if text and self.people:
             messages = tuple(self._message(person, text) for person in self.people)
@@ -258,3 +253,7 @@ class PeopleScreen(LaneScreen):
     def action_copy_key(self) -> None:
         if (person := self.current) is not None:
             self.copy(self.house.troupe.route(person).session_key, "Key")
+
+
+def _message_fault(text: str) -> str | None:
+    return None if text else "What do they say?"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.clock import parse_iso
 from engine.errors import BranchlineError, StoreError
+from engine.scenario.shipped import ENDING, OWN
 from engine.scenario.values import Step
 from engine.text import safe_line
 from tui import isolation
@@ -19,7 +20,6 @@ from tui.screens.simulator_people import PeopleScreen
 
 __all__ = ["PlayScreen"]
 
-ENDING = ".scenario.json5"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -40,7 +40,7 @@ class PlayScreen(PeopleScreen):
     @property
     def scenario_folder(self) -> Path:
         """Where a person's own scenarios are."""
-        return self.engine.state_dir / "scenarios"
+        return self.engine.state_dir / OWN
 
     def action_open(self) -> None:
         later(self, self._choose, group="dialog")
@@ -65,9 +65,9 @@ class PlayScreen(PeopleScreen):
 
     def _files(self) -> list[tuple[str, str, Path]]:
         """Own scenarios, then those that come with the program: name, what it says, file."""
-        from engine.scenario.shipped import shipped_scenarios
+        from engine.scenario.shipped import own_scenarios, shipped_scenarios
 
-        own = sorted(self.scenario_folder.glob(f"*{ENDING}"))
+        own = own_scenarios(self.engine.state_dir).values()
         here = sorted(Path.cwd().glob(f"*{ENDING}"))
         found = [(path, "your own") for path in own] + [(path, "in this folder") for path in here]
         found += [(path, "comes with Branchline") for path in shipped_scenarios().values()]
@@ -89,7 +89,7 @@ class PlayScreen(PeopleScreen):
             self.home.fail(error)
             return
         self.running = False
-        self.house.open(scenario, path)
+        self.house.open(scenario)
 
     def action_live(self) -> None:
         """Leave the scenario: the people of the engine that is open are back."""
@@ -110,6 +110,7 @@ class PlayScreen(PeopleScreen):
         if stage is None or stage.over or stage.playing:
             return False
         step = stage.stage.scenario.steps[len(stage.played)]
+        self._turn_to(step)
         for message in step.messages:
             self._spoken(message, lost=step.kind == "drop")
         self.call_later(self.draw)
@@ -126,6 +127,13 @@ class PlayScreen(PeopleScreen):
         if stage.over:
             self._over()
         return played is not None
+
+    def _turn_to(self, step: Step) -> None:
+        """Whoever speaks now comes into view, unless somebody is writing."""
+        speaker = self.person_of(step.messages[0]) if step.messages else None
+        if speaker is not None and self.lane_of(speaker) is None and not self.writing:
+            self.at = self.people.index(speaker)
+            self.place()
 
     def _over(self) -> None:
         stage = self.house.stage
@@ -145,6 +153,10 @@ class PlayScreen(PeopleScreen):
 
     def action_run(self) -> None:
         """Run the scenario, or pause it."""
+        stage = self.house.stage
+        if stage is not None and stage.over:
+            self.say("R begins it again", "It is over")
+            return
         self.running = not self.running
         if self.running:
             later(self, self._run, group="run")
@@ -164,7 +176,7 @@ class PlayScreen(PeopleScreen):
         """Begin the scenario again, on an empty stage."""
         if (stage := self.house.stage) is not None:
             self.running = False
-            self.house.open(stage.stage.scenario, self.house.path)
+            self.house.open(stage.stage.scenario)
 
     def action_restart(self) -> None:
         """Stop the scenario's engine and start it again, as after a crash."""

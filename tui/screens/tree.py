@@ -27,6 +27,7 @@ from tui.grove import grow
 from tui.later import later
 from tui.naming import agent_name, chat_name, title_of
 from tui.screens.tree_search import TreeSearch
+from tui.widgets.linefield import LineField
 from tui.widgets.preview import Preview, preview_of
 from tui.widgets.rowlist import RowList
 from tui.widgets.treebar import TreeBar, TreeBarState
@@ -100,7 +101,9 @@ class TreeScreen(TreeSearch):
         with Container(id="grove"):
             with Vertical(id="trunk"):
                 yield TreeList(id="tree")
-                yield Input(id="find", compact=True, placeholder='words, "a phrase", re:pattern')
+                yield LineField(
+                    id="find", compact=True, placeholder='words, "a phrase", re:pattern'
+                )
             yield Preview(id="preview")
 
     # start and news

@@ -73,7 +73,8 @@ def _row(row: MatrixRow, column: int, width: int, glyphs: Glyphs) -> Content:
         (fit(label, LABEL), "bold" if row.now else MUTED),
     ]
     parts += [(fit(one, column), _tone(one) + (" bold" if row.now else "")) for one in row.letters]
-    line = Content.assemble(*parts, _told(row, glyphs))
+    room = width - LABEL - column * len(row.letters)
+    line = Content.assemble(*parts, _told(row, room, glyphs))
     return line.truncate(max(1, width), ellipsis=True)
 
 
@@ -81,25 +82,42 @@ def _tone(letter: str) -> str:
     return _TONES[(ord(letter[-1]) - ord("A")) % len(_TONES)]
 
 
-def _told(row: MatrixRow, glyphs: Glyphs) -> Content:
-    found = [_check(one, row.now, glyphs) for one in row.checks]
-    if not found:
-        return Content.styled(f"{glyphs.yes} everybody has a memory of their own", "$text-success")
-    return Content("  ").join(found)
+def _told(row: MatrixRow, room: int, glyphs: Glyphs) -> Content:
+    """What the checks of a scope say, as fully as there is room for."""
+    if not row.mixed and not any(not one.room for one in row.checks):
+        meet = "; ".join(_lanes(one) for one in row.checks)
+        rest = f"; {meet} in one room" if meet else ""
+        for told in (f"everybody has a memory of their own{rest}", f"all apart{rest}", "all apart"):
+            if cell_len(told) + 2 <= room:
+                break
+        return Content.styled(f"{glyphs.yes} {told}", "$text-success")
+    checks = [one for one in row.checks if not one.room]
+    for short in (False, True):
+        found = Content("  ").join([_check(one, row.now, short, glyphs) for one in checks])
+        if found.cell_length <= room:
+            break
+    return found
 
 
-def _check(check: Check, now: bool, glyphs: Glyphs) -> Content:
-    lanes = ", ".join(str(place + 1) for place in check.lanes)
+def _lanes(check: Check) -> str:
+    return ", ".join(str(place + 1) for place in check.lanes)
+
+
+def _check(check: Check, now: bool, short: bool, glyphs: Glyphs) -> Content:
+    lanes, would = _lanes(check), "" if now or short else "would "
     if check.verdict == "exposed":
-        verb = "share" if now else "would share"
-        return Content.styled(f"{glyphs.no} {lanes} {verb} one memory", "$text-error")
+        return Content.styled(f"{glyphs.no} {lanes} {would}share one memory", "$text-error")
     if check.verdict == "refused":
-        return Content.styled(f"{glyphs.no} {lanes} meet, by no rule: stopped", "$text-error")
+        return Content.styled(f"{glyphs.no} {lanes} {would}meet; stopped", "$text-error")
     rule = safe_line(check.rule, limit=80)
-    if check.rule.startswith("identityLinks"):
-        verb = "merge" if now else "would merge"
-        return Content.styled(f"{glyphs.warning} {lanes} {verb} ({rule})", "$text-warning")
+    if (name := rule.removeprefix(_LINKED)) != rule:
+        told = f"linked as {name}" if short else f"identity link {name}"
+        return Content.styled(f"{glyphs.warning} {lanes} {would}merge: {told}", "$text-warning")
     return Content.styled(f"{glyphs.dot} {lanes}: {rule}", MUTED)
+
+
+_LINKED = "identityLinks: both are "
+"""How engine.rights.sharing names the rule of identity links."""
 
 
 def _in_one(rows: Sequence[MatrixRow], width: int, glyphs: Glyphs) -> Content:

@@ -28,6 +28,8 @@ class MatrixPanel(Widget):
         """Say something else."""
         self._glyphs = glyphs
         self.border_title = Content("Isolation matrix   same letter = same session = shared memory")
+        hint = "b at once   e identity   x remove   w keep   F1 all keys"
+        self.border_subtitle = Content(hint if self.size.width >= 76 else "")
         self.state = state
 
     def render(self) -> Content:

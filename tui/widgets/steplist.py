@@ -46,7 +46,7 @@ def step_words(step: Step) -> str:
 
 
 def _said(message: Message) -> str:
-    return f"{message.user} {safe_line(message.text, limit=200)}"
+    return f"{message.user}: {safe_line(message.text, limit=200)}"
 
 
 def _config(value: Any) -> str:
@@ -59,7 +59,7 @@ def _config(value: Any) -> str:
 
 
 class StepRows:
-    """Steps as rows; a step that failed has a line for each thing that did not hold."""
+    """Steps as rows; a step that failed has two lines for each thing that did not hold."""
 
     uniform = None
 
@@ -88,7 +88,7 @@ class StepRows:
 
     def height(self, index: int) -> int:
         failed = len(self._failed.get(self._number(index), ()))
-        return 1 + min(failed, SHOWN) + (1 if failed > SHOWN else 0)
+        return 1 + 2 * min(failed, SHOWN) + (1 if failed > SHOWN else 0)
 
     def key(self, index: int) -> Hashable:
         if not 0 <= index < len(self):
@@ -116,8 +116,9 @@ class StepRows:
         lines: list[Line] = [[(head, tone or "dim"), (text, faded)]]
         failed = self._failed.get(number, ())
         for one in failed[:SHOWN]:
-            told = f"     {safe_line(one.expected, limit=120)}; got {safe_line(one.got, limit=200)}"
-            lines.append([(fit(told, width, ellipsis=self._glyphs.ellipsis), "needs")])
+            for told in (f"expected {one.expected}", f"got {one.got or 'nothing'}"):
+                words = f"     {safe_line(told, limit=300)}"
+                lines.append([(fit(words, width, ellipsis=self._glyphs.ellipsis), "needs")])
         if len(failed) > SHOWN:
             lines.append([(f"     and {len(failed) - SHOWN} more", "dim")])
         return lines

@@ -80,3 +80,17 @@ def test_a_file_of_ones_own_is_played_and_its_state_kept(branchline: Run, tmp_pa
     assert "\x1b" not in done.out
     assert list(kept.glob("agents/main/sessions/*.jsonl"))
     assert branchline("simulate", str(path), "--keep", str(kept)).code == 2
+
+
+def test_ones_own_scenarios_go_by_their_names(branchline: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "scenarios"
+    folder.mkdir(parents=True, mode=0o700)
+    text = (
+        '{about: "mine", users: {a: {channel: "x", peer: "dm:1"}}, steps: [{as: "a", say: "hi"}]}'
+    )
+    (folder / "mine.scenario.json5").write_text(text)
+    state = ("--state-dir", str(tmp_path / "state"))
+    assert branchline("simulate", "mine", *state).code == 0
+    listed = branchline("simulate", "--list", "--json", *state).json
+    assert ("mine", "mine") in [(one["name"], one["about"]) for one in listed]
+    assert branchline("simulate", "min", *state).code == 1

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from tui.widgets.dialogs.dialog import Dialog
+from tui.widgets.linefield import LineField
 
 __all__ = ["Ask"]
 
@@ -27,6 +28,7 @@ class Ask(Dialog[str | None]):
         hint: one line under the field, saying what will happen.
         check: judges the text while it is typed.
         value: what stands in the field at the start.
+        limit: most characters.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,7 +49,14 @@ class Ask(Dialog[str | None]):
     """
 
     def __init__(
-        self, title: str, *, hint: str, check: Check, placeholder: str = "", value: str = ""
+        self,
+        title: str,
+        *,
+        hint: str,
+        check: Check,
+        placeholder: str = "",
+        value: str = "",
+        limit: int = 80,
     ):
         super().__init__()
         self._title = title
@@ -55,12 +64,13 @@ class Ask(Dialog[str | None]):
         self._check = check
         self._placeholder = placeholder
         self._value = value
+        self._limit = limit
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Content(self._title)
             box.border_subtitle = Content("Enter accept · Esc cancel")
-            yield Input(self._value, placeholder=self._placeholder, max_length=80)
+            yield LineField(self._value, placeholder=self._placeholder, max_length=self._limit)
             yield Static(Content(self._hint), markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -20,6 +20,7 @@ from tui.tones import MUTED
 from tui.widgets.dialogs.box import BOX, Choices, Option, Tick
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.field import Field
+from tui.widgets.linefield import LineField
 
 __all__ = ["ForkAbout", "ForkChoice", "ForkDialog"]
 
@@ -137,7 +138,7 @@ class ForkDialog(Dialog[ForkChoice | None]):
             )
             yield Words(self.about.text or "", soft_wrap=True, show_line_numbers=False, id="text")
             yield Static(Content("label"), classes="field", id="label-name", markup=False)
-            yield Input(max_length=80, compact=True, id="label")
+            yield LineField(max_length=80, compact=True, id="label")
             yield Tick("leave a summary of the branch that is left   Space", id="summary")
 
     def on_mount(self) -> None:

@@ -15,8 +15,10 @@ from engine.errors import EnvelopeError
 from engine.routing.envelope import Envelope
 from engine.routing.ids import chat_kind
 from engine.routing.read import read_envelope
+from engine.scenario.cast import slug
 from tui.widgets.dialogs.box import BOX
 from tui.widgets.dialogs.dialog import Dialog
+from tui.widgets.linefield import LineField
 
 __all__ = ["FIELDS", "IdentityDialog", "facts_of_form", "form_of"]
 
@@ -25,7 +27,7 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("channel", "Channel", "telegram, slack, … any word"),
     ("account", "Account", "default"),
     ("kind", "Kind", "dm, group or channel"),
-    ("peer", "Peer", "id of the person (dm), the group or the channel"),
+    ("peer", "Peer", "id of the person, group or channel; in a dm the name will do"),
     ("sender", "Sender id", "who writes; in a dm the peer"),
     ("thread", "Thread", "thread or topic id"),
     ("parent", "Parent", "of a thread with an id of its own: channel:ID"),
@@ -42,7 +44,8 @@ Told = Callable[[Envelope], Content]
 def facts_of_form(form: dict[str, str]) -> dict[str, Any]:
     """The facts of an envelope as they were typed; empty fields say nothing."""
     said = {name: value.strip() for name, value in form.items()}
-    kind, peer = said["kind"] or "dm", said["peer"]
+    kind = said["kind"] or "dm"
+    peer = _peer(said, kind)
     facts: dict[str, Any] = {
         "channel": said["channel"],
         "accountId": said["account"] or None,
@@ -53,12 +56,17 @@ def facts_of_form(form: dict[str, str]) -> dict[str, Any]:
         "tenantId": said["tenant"] or None,
         "memberRoleIds": [one.strip() for one in said["roles"].split(",") if one.strip()],
     }
-    if peer or said["kind"]:
-        facts["peer"] = {"kind": kind, "id": peer}
+    facts["peer"] = {"kind": kind, "id": peer}
     sender = said["sender"] or (peer if chat_kind(kind) == "dm" else said["name"])
     if sender:
         facts["sender"] = {"id": sender, "name": said["name"]}
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _peer(said: dict[str, str], kind: str) -> str:
+    """The peer's id; a direct message of somebody with a name needs none."""
+    direct = chat_kind(kind) == "dm"
+    return said["peer"] or (slug(said["name"]) if direct and said["name"] else "")
 
 
 def form_of(envelope: Envelope) -> dict[str, str]:
@@ -88,10 +96,11 @@ def wrong_with(form: dict[str, str]) -> str:
         return "Channel: where do they write?"
     if said["kind"] and chat_kind(said["kind"]) is None:
         return "Kind: dm, group or channel"
-    if not said["peer"]:
-        return "Peer: who or where is it?"
-    if chat_kind(said["kind"] or "dm") != "dm" and not (said["sender"] or said["name"]):
-        return "Sender id: who writes in the group?"
+    kind = said["kind"] or "dm"
+    if not _peer(said, kind):
+        return "Peer: who or where is it?" if said["name"] else "Name: who is it?"
+    if chat_kind(kind) != "dm" and not (said["sender"] or said["name"]):
+        return "Name or sender id: who writes in the group?"
     try:
         read_envelope(facts_of_form(form))
     except EnvelopeError as error:
@@ -150,7 +159,7 @@ class IdentityDialog(Dialog[Envelope | None]):
 
     def _fields(self) -> Iterator[Horizontal]:
         for name, label, hint in FIELDS:
-            field = Input(self._form[name], placeholder=hint, compact=True, id=f"field-{name}")
+            field = LineField(self._form[name], placeholder=hint, compact=True, id=f"field-{name}")
             yield Horizontal(Label(Content(label)), field)
 
     def on_mount(self) -> None:
