@@ -57,6 +57,7 @@ class LaneScreen(CockpitScreen):
         self.last: dict[Persona, str] = {}
         """The id of what each said last."""
         self._drafts: dict[Persona, str] = {}
+        self._slots: list[Lane] = []
 
     def draw(self) -> None:
         """Bring everything up to date; what did not change is not painted."""
@@ -80,7 +81,10 @@ class LaneScreen(CockpitScreen):
 
     @property
     def slots(self) -> list[Lane]:
-        return list(self.query(Lane))
+        """All lanes, whether they belong to somebody or not."""
+        if not self._slots:
+            self._slots = list(self.query(Lane))
+        return self._slots
 
     @property
     def in_view(self) -> list[Lane]:
