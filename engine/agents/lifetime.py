@@ -28,8 +28,9 @@ __all__ = ["Done", "Lifetime", "alone"]
 REMEMBERED = 4096
 """Sessions of which it is remembered when they were last in use."""
 
+FIRST_SECONDS = 10.0
 SWEEP_SECONDS = 300.0
-"""Between two rounds of the schedule."""
+"""Before the first round of the schedule, and between two."""
 
 
 class Done(Struct, frozen=True):
@@ -277,9 +278,11 @@ class Lifetime:
         """Carry the rules out now and then, until cancelled."""
         import anyio
 
+        pause = FIRST_SECONDS
         while True:
             # Real time, not the clock's: a clock that stands still must not keep us busy.
-            await anyio.sleep(SWEEP_SECONDS)
+            await anyio.sleep(pause)
+            pause = SWEEP_SECONDS
             try:
                 await self.sweep()
             except SessionError as error:

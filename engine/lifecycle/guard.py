@@ -90,10 +90,17 @@ class ClockGuard:
 
     def _seen(self) -> int:
         if self._last is None:
+            self._sweep()
             beat = self._read() or _Beat(self._newest() or self._clock.now())
             self._last = self._stored = beat.at
             self._holding = beat.held
         return self._last
+
+    def _sweep(self) -> None:
+        """Remove what a killed program left half-written."""
+        for path in self._path.parent.glob(f".{self._path.name}.*.tmp"):
+            with contextlib.suppress(OSError):
+                self._disk.unlink(path)
 
     def _read(self) -> _Beat | None:
         try:

@@ -11,7 +11,7 @@ from engine.errors import Problem, SessionError, StoreError
 from engine.sessions.index import Index, IndexEntry
 from engine.sessions.keys import canonical_key
 from engine.sessions.lock import drop_stale
-from engine.sessions.records import FileName, Kind, SessionRecord, read_name
+from engine.sessions.records import ENDED, FileName, Kind, SessionRecord, read_name
 from engine.sessions.summary import Summary, scan
 from engine.sessions.traces import (
     candidates,
@@ -298,6 +298,24 @@ class Directory:
                     summary = scan(self._disk, self.path / name)
                     return self._record(name, key, summary, "reset", raw, entry)
         return None
+
+    def last_ended(self, key: str) -> SessionRecord | None:
+        """What a key's session was before, when that is over: the conversation that ended last."""
+        summaries: dict[str, Summary] | None = None
+        found = []
+        for name in self._files():
+            parts = read_name(name)
+            if parts is None or parts.kind not in ENDED:
+                continue
+            if summaries is None:
+                summaries = self.index.read_cache()
+            try:
+                summary = summaries.get(name) or scan(self._disk, self.path / name)
+            except StoreError:
+                continue
+            if told_key(summary) == key:
+                found.append(self._record(name, key, summary, parts.kind))
+        return max(found, key=lambda one: (one.ended, one.path.name), default=None)
 
     def _is_nowhere(self, key: str) -> bool:
         """Whether index and file names alone tell that no file is of this key: the index is

@@ -188,8 +188,8 @@ class Store:
                 if not found.index_key:
                     directory.index.patch({wanted: directory.entry_for(found)})
                 return found
-            over = directory.unfinished_reset(wanted)
-            kept = self.carried(over) if over is not None else ()
+            over = directory.unfinished_reset(wanted) or directory.last_ended(wanted)
+            kept, told = self._following(over)
             header = make_header(
                 self.new_uuid(),
                 self.clock,
@@ -198,9 +198,23 @@ class Store:
                 sessionKey=wanted,
                 origin=dict(origin) if origin else None,
                 lineage=dict(lineage) if lineage else None,
-                replaces=over.path.name if over is not None else None,
+                **told,
             )
             return self.add_file(directory, wanted, header, (*kept, *entries))
+
+    def _following(
+        self, over: SessionRecord | None
+    ) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Any]]:
+        """What a new session takes from the one that its key had before, and what its header says
+        of that. What a rule ended goes on under its name, with its labels and its model; what a
+        person put away does not."""
+        if over is None or over.kind == "deleted":
+            return (), {}
+        life = over.life
+        reason, rule = (life.reason, life.rule) if life is not None else ("", "")
+        begun = {"reason": reason, "rule": rule, "messages": over.messages}
+        kept = self.carried(over) if over.kind == "reset" or rule else ()
+        return kept, {"begun": begun, "replaces": over.path.name}
 
     def make_directory(self, path: Path) -> None:
         """See to it that an agent's directory is there.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
+from engine.agents.views import Begun
 from engine.clock import ManualClock
 from engine.disk import Disk
 from engine.errors import Problem
@@ -401,7 +402,7 @@ async def test_the_schedule_ends_nothing_while_the_clock_is_in_doubt(
 async def test_the_schedule_runs_in_an_app(
     open_engine: Open, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.agents.lifetime.SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr("engine.agents.lifetime.FIRST_SECONDS", 0.02)
     async with open_engine("{ session: { ttlDays: 1 } }", clock=clock) as engine:
         await answer(engine, said("one"))
     clock.advance(1.5 * DAY)
@@ -416,3 +417,37 @@ async def test_the_schedule_runs_in_an_app(
                         break
             tasks.cancel_scope.cancel()
         assert await kinds(engine) == {"main": "archived"}
+
+
+async def test_after_the_schedule_s_archiving_the_next_message_says_so_and_keeps_the_name(
+    open_engine: Open, clock: ManualClock
+) -> None:
+    config = '{ session: { dmScope: "per-channel-peer", ttlDays: 2 } }'
+    async with open_engine(config, clock=clock) as engine:
+        await answer(engine, dm("alice", "one"))
+        await engine.keeping.rename(ALICE, "Alice of Sales")
+        await engine.keeping.label(ALICE, ["vip"])
+        await engine.set_override(ALICE, "offline/echo-2k")
+        clock.advance(2.5 * DAY)
+        await engine.keeping.rules.sweep()
+        await answer(engine, dm("alice", "two"))
+        view = await engine.view(ALICE)
+        assert (view.info.label, view.info.labels) == ("Alice of Sales", ("active", "vip"))
+        assert view.model.ref == "offline/echo-2k"
+        begun = (await engine.history(ALICE)).begun
+        assert begun == Begun("nothing was said for more than 2 days", "session.ttlDays", 2)
+
+
+async def test_what_a_person_put_away_is_told_of_and_begins_without_its_name(
+    open_engine: Open,
+) -> None:
+    async with open_engine() as engine:
+        await answer(engine, said("one"))
+        await engine.keeping.rename(MAIN, "numbers")
+        await engine.keeping.archive(MAIN)
+        await answer(engine, said("two"))
+        assert (await engine.view(MAIN)).info.label is None
+        assert (await engine.history(MAIN)).begun == Begun("archived by hand", "", 2)
+        await engine.keeping.delete(MAIN)
+        await answer(engine, said("three"))
+        assert (await engine.history(MAIN)).begun is None, "what is in the trash is not spoken of"

@@ -106,3 +106,10 @@ def test_a_disk_that_takes_nothing_ends_nothing_by_mistake(tmp_path: Path) -> No
     assert not one.passes() and not one.passes()
     one.guard.confirm()
     assert one.passes()
+
+
+def test_what_a_killed_program_left_is_swept_away(tmp_path: Path) -> None:
+    left = tmp_path / ".heartbeat.json.7.7.tmp"
+    left.write_text("{")
+    assert Watched(tmp_path).passes()
+    assert [path.name for path in tmp_path.iterdir()] == ["heartbeat.json"]
