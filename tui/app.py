@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +22,8 @@ from tui.home import Home
 from tui.keymap import completed, key_name, keymap_problems
 from tui.screens.sessions import SessionsScreen
 from tui.terminal import titled
-from tui.theme import DARK, own_themes, read_themes
+from tui.theme import DARK, own_themes
+from tui.themes import ThemeFolder
 from tui.tour import Tour
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class BranchlineApp(Home):
         for theme in own_themes():
             self.register_theme(theme)
         self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
+        self._missed: str | None = None  # the theme that had no file yet; "": none
+        self.theme_folder = ThemeFolder(self, self._wear)
         self._attention = Attention(self)
         self._animations = self.animation_level
         self._config_news = ConfigNews(self._say_news, self.set_timer)
@@ -109,7 +113,7 @@ class BranchlineApp(Home):
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         if self.tour is not None:
             self.tour.start()
-        self.run_worker(self._read_user_themes(), group="themes", exclusive=True)
+        self.run_worker(self.theme_folder.watch(), group="themes", exclusive=True)
         self._attention.look(())
         self.tell(self.engine.problems)
         self.tell(self._keymap_problems())
@@ -132,20 +136,20 @@ class BranchlineApp(Home):
             self.theme = wanted
         self.set_keymap(self._keymap_of_config())
 
-    async def _read_user_themes(self) -> None:
-        import asyncio
-
-        folder = self.engine.state_dir / "themes"
-        for found in await asyncio.to_thread(read_themes, folder):
-            if found.theme is not None:
-                self.register_theme(found.theme)
-            if found.problem is not None:
-                self.tell((found.problem,))
-        wanted = self.engine.config.ui.theme or self.memory.theme
-        if wanted and wanted != self.theme and wanted in self.available_themes:
+    def _wear(self) -> None:
+        """Put on the theme that is asked for, when its file was read for the first time."""
+        wanted = self.engine.config.ui.theme or self.memory.theme or DARK
+        if self._missed not in (None, wanted):
+            return
+        here = wanted in self.available_themes
+        if here and wanted != self.theme:
             self.theme = wanted
-        elif wanted and wanted not in self.available_themes:
+        elif not here and self._missed is None:
             self.tell((Problem(f"there is no theme {wanted}", "warning", path="ui.theme"),))
+        self._missed = "" if here else wanted
+
+    def more_problems(self) -> Iterable[Problem]:
+        return (*self._keymap_problems(), *self.theme_folder.problems)
 
     def _keep_theme(self, theme: Any) -> None:
         self.memory = replace(self.memory, theme=theme.name)

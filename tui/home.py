@@ -99,9 +99,14 @@ class Home(App[None]):
         from tui.widgets.dialogs.problems import Problems
 
         problems = [*isolation_problems(self.engine), *self.engine.problems]
+        problems += self.more_problems()
         for info in self.bridge.tracker.infos.values():
             problems += info.problems
         self.push_screen(Problems(list(dict.fromkeys(problems)), self.glyphs))
+
+    def more_problems(self) -> Iterable[Problem]:
+        """What is wrong with what only the app reads."""
+        return ()
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, Commands):

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
-from textual.theme import BUILTIN_THEMES
 from textual.widgets import Static
 
 from engine.config.schema import Agent, Agents, Binding, Config, Match, PeerMatch
@@ -22,7 +21,6 @@ from tui.advice import broken_lines, connect_hint, short_path
 from tui.cells import age, count, fit, percent, spread
 from tui.glyphs import ASCII, UNICODE
 from tui.memory import AppMemory, load_memory, save_memory
-from tui.theme import MAX_BYTES, own_themes, read_theme, read_themes
 from tui.widgets.gauge import Fill, gauge, level
 from tui.widgets.inspector import InspectorState, sections
 from tui.widgets.lines import Banner, longest
@@ -250,50 +248,7 @@ def test_problems_stand_in_the_inspector_as_they_are() -> None:
     assert "[b]unreadable[/b]" in " ".join(shown.split())
 
 
-# themes and memory
-
-
-def test_own_themes_can_be_used_in_every_style_sheet() -> None:
-    names = {theme.name: theme for theme in own_themes()}
-    assert set(names) == {"branchline-dark", "branchline-light"}
-    assert names["branchline-dark"].dark and not names["branchline-light"].dark
-    variables = set(BUILTIN_THEMES["textual-dark"].to_color_system().generate())
-    for theme in names.values():
-        assert variables <= set(theme.to_color_system().generate())
-
-
-def test_a_theme_file_may_have_comments_and_takes_its_name_from_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "mine.json5"
-    path.write_text("{\n// my own\nprimary: '#ff0000', dark: false,\n}")
-    found = read_theme(path)
-    assert found.problem is None
-    assert found.theme is not None
-    assert (found.theme.name, found.theme.primary, found.theme.dark) == ("mine", "#ff0000", False)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "[]", "{", "{}", '{"primary": 7}', '{"primary": "#ff0000", "colour": "x"}',
-     '{"primary": "no such"}', '{"primary": "#ff0000", "dark": "yes"}',
-     '{"primary": "#ff0000", "variables": {"a": 1}}', "\0", "[" * 100_000,
-     '{"primary": "#ff0000", "name": 1}'],
-)  # fmt: skip
-def test_a_bad_theme_file_is_a_problem_with_its_place(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "bad.json5"
-    path.write_text(text)
-    found = read_theme(path)
-    assert found.theme is None
-    assert found.problem is not None and found.problem.file == str(path)
-
-
-def test_a_huge_theme_file_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "huge.json5"
-    path.write_text('{"primary": "#ff0000"}' + " " * MAX_BYTES)
-    assert read_theme(path).theme is None
-
-
-def test_no_theme_folder_has_no_themes(tmp_path: Path) -> None:
-    assert read_themes(tmp_path / "themes") == []
+# memory
 
 
 def test_memory_survives_a_restart_and_a_broken_file_is_no_memory(tmp_path: Path) -> None:
