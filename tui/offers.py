@@ -9,17 +9,22 @@ from typing import cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
-from textual.markup import escape
 
 from tui.home import Home
 
-__all__ = ["Offer", "Offers"]
+__all__ = ["Offer", "Offers", "literal"]
 
 AT_ONCE = 50
 """Offers looked at before others have their turn."""
 
 Offer = tuple[str, str, Callable[[], object]]
 """Title (safe), help (safe), what it does."""
+
+
+def literal(text: str) -> str:
+    """Markup that shows `text` as it is. Textual's own `escape` leaves brackets alone that do not
+    look like a tag, and its reader takes some of them for one."""
+    return text.replace("[", "\\[")
 
 
 class Offers(Provider):
@@ -43,7 +48,7 @@ class Offers(Provider):
         for number, (title, said, run) in enumerate(self.offers()):
             if number >= self.SHOWN:
                 return
-            yield DiscoveryHit(Content(title), run, text=title, help=escape(said))
+            yield DiscoveryHit(Content(title), run, text=title, help=literal(said))
 
     async def search(self, query: str) -> Hits:
         search = FuzzySearch()
@@ -56,4 +61,4 @@ class Offers(Provider):
                 shown = Content(title)  # never as markup: names are chosen by strangers
                 for offset in {offset for _, offsets in found for offset in offsets}:
                     shown = shown.stylize(self.match_style or "bold", offset, offset + 1)
-                yield Hit(sum(score for score, _ in found), shown, run, title, escape(said))
+                yield Hit(sum(score for score, _ in found), shown, run, title, literal(said))

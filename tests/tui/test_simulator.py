@@ -393,7 +393,7 @@ def evil(values: list[str]) -> Envelope:
 
 @pytest.mark.parametrize("size", [WIDE, TINY])
 async def test_hostile_people_and_words_do_no_harm(state: Path, size: tuple[int, int]) -> None:
-    values = list(HOSTILE.values())
+    values = list(HOSTILE.values())[:: 1 if size == WIDE else 4]
     said = [value[:2000] for value in values if value.strip()]
     async with running(state, size) as (app, pilot):
         screen = await simulator(app, pilot)
