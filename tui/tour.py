@@ -218,18 +218,18 @@ STEPS: tuple[Step, ...] = (
     Step(
         "why",
         "Routing",
-        "`F5`: which message goes to which agent, and why. One binding can never win: see which.",
-        "The most specific binding wins, then the order in the file.",
-        lambda sight: sight.mode == "routing",
-        ("app.routing",),
+        "`F5`: which message goes where. `j` to the ▲: it never wins. `t` tries a message for it.",
+        "Each binding looked at, and the field that failed. Nothing was sent.",
+        lambda sight: "message tried" in sight.facts,
+        ("app.routing", "list.down", "routing.try"),
     ),
     Step(
         "edit",
         "Routing",
-        "`e` opens the config in your editor: take that last binding out and save.",
-        "Live at once. After a mistake the last good config stays in force.",
+        "`Esc` twice: back to the list. `x` takes the ▲ out; `w`, then `Enter` writes the file.",
+        "Live at once, comments and layout kept. An editor (e) does it, too.",
         _edited,
-        ("routing.edit",),
+        ("routing.back", "routing.remove", "routing.write", "dialog.accept"),
     ),
 )
 

@@ -173,6 +173,30 @@ def test_third_use_a_leak_is_found_and_closed(
     assert before.replace('"main"', '"per-channel-peer"') == after
 
 
+@SIZES
+def test_third_use_a_binding_that_never_wins_is_found_and_taken_out(
+    request: pytest.FixtureRequest, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    place = tmp_path / "demo"
+    with person(request, tmp_path / "mine", size, "--demo", "--state-dir", str(place)) as anna:
+        anna.sees("Tour 0 of")
+        anna.presses(F5)
+        anna.sees("Bindings", "[3] 5 guild", "any account mia 6")
+        anna.presses("j", "t")
+        anna.sees("discord", "agent ops", "Nothing was sent.")
+        anna.presses(ESC, ESC)
+        anna.sees("[3] 5 guild")
+        anna.presses("x")
+        anna.sees("1 change not applied")
+        anna.presses("w")
+        anna.sees("Written in a hurry", "nobody's words become visible")
+        anna.presses(ENTER)
+        anna.sees("comments and layout kept")
+        anna.presses(QUIT)
+        assert anna.terminal.end() == 0
+    assert (place / "branchline.json5").read_text("utf-8").count("agentId") == 3
+
+
 def lane_of(shown: str, title: str) -> str:
     """What is said below a lane's title, in one line; "" when the lane is not there."""
     rows = shown.splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -35,7 +35,7 @@ from tui.widgets.bindinglist import BindingList
 from tui.widgets.configpane import ConfigState
 from tui.widgets.rowlist import RowList
 from tui.widgets.scopepane import ScopeState
-from tui.widgets.trypane import Field, TryPane
+from tui.widgets.trypane import Field, TraceView, TryPane
 
 __all__ = ["RoutingScreen"]
 
@@ -285,6 +285,12 @@ class RoutingScreen(RoutingActions):
     @on(TryPane.Changed)
     def _tried(self) -> None:
         self.draw_try()
+
+    def sights(self) -> Iterable[str]:
+        """A message that is tried."""
+        trying = isinstance(self.focused, (Field, TraceView))
+        if trying and self.form.envelope is not None:
+            yield "message tried"
 
     def action_try_message(self) -> None:
         """To the form, with a message that the rule under the cursor asks for, or lint shows."""
