@@ -59,7 +59,7 @@ class ConfigRoom:
 
     Attributes:
         watching: whether edits of the file are seen.
-        last: how the last edit of the file was taken in; None before the first.
+        last: how the last one was taken in.
 
     Args:
         settings: what is in force.
@@ -91,8 +91,7 @@ class ConfigRoom:
 
         snapshot = settings.setup.snapshot
         self._seen = snapshot.text, snapshot.problems
-        self._of_file = snapshot.config
-        self._good_text = snapshot.text
+        self._of_file, self._good_text = snapshot.config, snapshot.text
         self._moves: list[tuple[Config, Config]] = []
         self._tasks: TaskGroup | None = None
         self._turn = anyio.Lock()
@@ -114,6 +113,11 @@ class ConfigRoom:
         if self.setup.snapshot.path is None:
             raise EditRefused("this config was not read from a file")
         return self.setup.snapshot.path
+
+    @property
+    def file_text(self) -> str:
+        """The file's text when it was last read, good or broken."""
+        return self._seen[0]
 
     @property
     def unsaved(self) -> bool:

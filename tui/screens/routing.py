@@ -113,6 +113,7 @@ class RoutingScreen(RoutingActions):
     def on_mount(self) -> None:
         self.setup = self.engine.setup
         later(self.app, self._count, group="uses")
+        self.set_interval(1, self._look_at_text)
         self.refresh_all()
 
     async def _count(self) -> None:
@@ -147,6 +148,13 @@ class RoutingScreen(RoutingActions):
     def again(self) -> None:
         self.refresh_all()
 
+    def _look_at_text(self) -> None:
+        """An edit that changes no value (a comment) is told by nobody."""
+        if self.in_front and self.at_rest and self.draft is not None:
+            stale = self.engine.settings.file_text != self.draft.base
+            if stale:
+                self.refresh_all()
+
     # reading
 
     async def look(self) -> None:
@@ -159,15 +167,14 @@ class RoutingScreen(RoutingActions):
             return
         self._told = ""
         await self._rebase(text)
-        counted = self.engine.uses.version
-        seen = self.engine.uses.seen()
+        uses = self.engine.uses
+        counted, ready, seen = uses.version, uses.ready, uses.seen()
         found = await asyncio.to_thread(study, self.setup, seen)
         now, then = self.engine.config, self.setup.config
         moved, sessions = await asyncio.to_thread(_effects, now, then, seen)
         pending = await self.pending()
         if self.gone:
             return
-        ready = self.engine.uses.ready
         self.study, self._kept, self._counted = found, kept, counted
         self.moved, self._sessions = (moved, sessions) if ready else (None, None)
         self._diff = pending.diff if pending is not None else ""

@@ -44,6 +44,12 @@ class RoutingActions(RoutingPanes):
     def __init__(self) -> None:
         super().__init__()
         self._busy = asyncio.Lock()
+        self._undone = 0
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that was begun is done, and drawn."""
+        return not self._undone and not self._busy.locked()
 
     async def look(self) -> None:
         """Read what file and force say, and draw it. The caller holds `_busy`."""
@@ -53,13 +59,17 @@ class RoutingActions(RoutingPanes):
         """Do something after what is being done, then look anew; errors of the engine are told."""
 
         async def run() -> None:
-            async with self._busy:
-                try:
-                    await work()
-                except BranchlineError as error:
-                    self.home.fail(error)
-                await self.look()
+            try:
+                async with self._busy:
+                    try:
+                        await work()
+                    except BranchlineError as error:
+                        self.home.fail(error)
+                    await self.look()
+            finally:
+                self._undone -= 1
 
+        self._undone += 1
         later(self, run, group="act", exclusive=False)
 
     @property
@@ -104,8 +114,7 @@ class RoutingActions(RoutingPanes):
     def show_pane_for_scope(self) -> None:
         """Where the preview cannot be seen, show it."""
         if self.has_class("-one") and not (self.has_class("-strip") and self.shown == "bindings"):
-            self.show_pane("scope")
-            self.call_after_refresh(self.scopes.focus)
+            self.go_to_pane("scope")
 
     # bindings
 

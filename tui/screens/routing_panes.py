@@ -44,6 +44,8 @@ class RoutingPanes(CockpitScreen):
     filter_line = getters.query_one("#filter", Input)
 
     shown = "bindings"
+    _going: Widget | None = None
+    """What is to take the focus: what Textual gives it to in between counts for nothing."""
 
     def row_0(self) -> StatusBar:
         return StatusBar(id="bar")
@@ -101,10 +103,21 @@ class RoutingPanes(CockpitScreen):
         self.tabs.shown = PANES.index(name)
 
     def go_to_pane(self, name: str, target: Widget | None = None) -> None:
-        """Show a pane, and put the focus into it."""
+        """Show a pane, and put the focus into it.
+
+        A widget that is hidden while it has the focus takes it away later, from whatever has it
+        by then (Textual 8.2): so it gives it up before.
+        """
+        if self.has_class("-one") and name != self.shown:
+            self.set_focus(None)
         self.show_pane(name)
-        target = target or self._heart(name)
-        self.call_after_refresh(target.focus)
+        self._going = target or self._heart(name)
+        self.call_after_refresh(self._arrive)
+
+    def _arrive(self) -> None:
+        target, self._going = self._going, None
+        if target is not None:
+            target.focus()
 
     def _heart(self, name: str) -> Widget:
         """What takes the focus in a pane."""
@@ -119,7 +132,7 @@ class RoutingPanes(CockpitScreen):
         name = self._pane_of(event.widget)
         for each in PANES:
             self.query_one(f"#{each}").set_class(each == name, "-held")
-        if name is not None and name != self.shown:
+        if name is not None and name != self.shown and self._going is None:
             self.show_pane(name)
 
     def _pane_of(self, widget: Widget) -> str | None:
