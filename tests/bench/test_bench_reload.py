@@ -12,6 +12,8 @@ from engine.config.edit import set_value
 from engine.config.load import load_text
 from tests.bench.test_bench_config import commented_config
 from tests.engine.conftest import answer, dm
+from tests.tui.driving import running
+from tests.tui.shown import text
 
 pytestmark = pytest.mark.bench
 
@@ -77,3 +79,41 @@ def test_setting_a_value_grows_with_the_text_and_no_faster() -> None:
     small, large = (min(once(size) for _ in range(3)) for size in (15_000, 120_000))
     print(f"\nsetting a value in 15 KB {small * 1e3:.0f} ms; in 8 × the text {large / small:.1f} ×")
     assert large / small < 24
+
+
+@pytest.mark.parametrize("mode", ["sessions", "routing"])
+async def test_from_a_saved_edit_to_the_screen(tmp_path: Path, mode: str) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "branchline.json5").write_text(config(0, 15_000))
+    force, screen = [], []
+    async with running(state) as (app, pilot):
+        engine = app.engine
+        await app.switch_mode(mode)
+        await pilot.pause(0.5)
+        async with anyio.create_task_group() as tasks:
+
+            async def talk(who: str) -> None:
+                while True:
+                    await answer(engine, dm(who, "some words to be said again " * 10))
+
+            for number in range(4):
+                tasks.start_soon(talk, f"user{number}")
+            await anyio.sleep(0.5)
+            for number in range(EDITS):
+                revision = f"r{engine.revision + 1} "
+                start = time.perf_counter()
+                force.append(await live(engine, config(number + 1, 15_000)))
+                with anyio.fail_after(30):
+                    while revision not in text(app).split("\n", 1)[0]:
+                        await anyio.sleep(0.002)
+                screen.append(time.perf_counter() - start)
+                await anyio.sleep(0.1)
+            tasks.cancel_scope.cancel()
+    for name, taken in (("in force", force), ("on the screen", screen)):
+        median, worst = statistics.median(taken) * 1e3, max(taken) * 1e3
+        print(
+            f"\n{mode}, 4 lanes streaming: save to {name} {median:.0f} ms (worst {worst:.0f}), "
+            f"of {len(taken)} edits of 15 KB"
+        )
+    assert statistics.median(screen) < 40 * statistics.median(force)
