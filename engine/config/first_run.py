@@ -52,6 +52,10 @@ FIRST_CONFIG = """\
     dmScope: "per-channel-peer",
     // One person, known by several ids:
     //identityLinks: { alice: ["telegram:111", "discord:222"] },
+    // When a conversation is over; the next message begins anew, what was is kept and listed.
+    //reset: { mode: "daily", atHour: 4 },
+    // What goes to the trash by itself; named and labelled sessions never do.
+    //maintenance: { pruneAfterDays: 90, diskBudget: "2GB", trashDays: 30 },
   },
 
   // Which messages go to which agent. The most specific one wins; without accountId only the

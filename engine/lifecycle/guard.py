@@ -2,9 +2,9 @@
 
 A heartbeat is kept while sessions are looked after. When the clock is suddenly more than a day
 past the last beat, it may be right (the machine was off) or wrong (a bad battery, a typing error);
-that cannot be told. So what ends within an ordinary day ends; but where more than a few sessions
-would end only because of the rest of the jump, nothing ends until a person says the clock is
-right, or it goes back.
+that cannot be told. So where more than a few sessions would end only because of the jump, nothing
+ends until a person says the clock is right, or it goes back. After a weekend or so, what one more
+day would have ended anyway is not counted: a session that is reset every night is used to that.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ __all__ = ["AT_ONCE", "ClockGuard"]
 
 AT_ONCE = 3
 """Most sessions that end because of a jump without anybody being asked."""
+
+LONG = 7 * DAY
+"""The longest gap after which what one day ends needs no asking, in ms."""
 
 WRITTEN = 600_000
 """How far the heartbeat on disk may lag behind, in ms."""
@@ -75,8 +78,8 @@ class ClockGuard:
             return True
         if self.held is not None:
             return False
-        # Whatever one more day would have ended is not the jump's doing.
-        count = self._holding or ending(now) - ending(last + DAY)
+        anyway = DAY if now - last <= LONG else 0
+        count = self._holding or ending(now) - ending(last + anyway)
         if count <= AT_ONCE and not self._holding:
             self._beat(now)
             return True

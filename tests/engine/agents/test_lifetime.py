@@ -281,6 +281,15 @@ async def test_what_an_ordinary_day_ends_needs_no_asking(
         assert len(await engine.keeping.generations("agent:main:dm:p1")) == 1
 
 
+async def test_a_year_is_no_ordinary_night(open_engine: Open, clock: ManualClock) -> None:
+    async with open_engine(idle(60), clock=clock) as engine:
+        keys = await grown(engine, clock, 6)
+        clock.advance(365 * DAY)
+        for number in range(6):
+            await answer(engine, dm(f"p{number}", "hello"))
+        assert await ended(engine, keys) == 0 and engine.problems
+
+
 async def test_a_session_that_another_program_writes_goes_on(
     open_engine: Open, clock: ManualClock, tmp_path: Path
 ) -> None:
