@@ -195,6 +195,8 @@ class Stage:
         match step.kind:
             case "wait":
                 self._clock.advance(step.value)
+                # This time does pass; a jump of the clock is for the engine to judge.
+                await self.engine.keeping.rules.confirm_clock()
             case "clock":
                 self._clock.advance((step.value - self._clock.now()) / 1000)
             case "restart":

@@ -154,3 +154,24 @@ def test_a_patch_is_merged_object_by_object() -> None:
     patch = {"a": {"b": None, "e": {"f": 1}}, "d": [2]}
     assert merged(base, patch) == {"a": {"c": 2, "e": {"f": 1}}, "d": [2]}
     assert base == {"a": {"b": 1, "c": 2}, "d": [1]}
+
+
+FIVE = """users: {a: {channel: "telegram", peer: "dm:1"}, b: {channel: "telegram", peer: "dm:2"},
+  c: {channel: "telegram", peer: "dm:3"}, d: {channel: "telegram", peer: "dm:4"},
+  e: {channel: "telegram", peer: "dm:5"}}"""
+WEEK = """config: {session: {dmScope: "per-channel-peer",
+  reset: {mode: "idle", idleMinutes: 10080}}}"""
+
+
+@pytest.mark.parametrize(
+    ("passing", "expect"),
+    [('wait: "30d"', "never"), ('clock: "2026-02-15T09:00:00Z"', "contains")],
+)
+async def test_time_that_passes_ends_sessions_and_a_jump_of_the_clock_does_not(
+    passing: str, expect: str
+) -> None:
+    said = ", ".join(f'{{as: "{name}", say: "the word is {name}-tulip"}}' for name in "abcde")
+    again = f'{{as: "a", say: "which word?", expect: {{request: {{{expect}: ["a-tulip"]}}}}}}'
+    text = f"{{{FIVE}, {WEEK}, steps: [{said}, {{{passing}}}, {again}]}}"
+    outcome = await run_scenario(read_scenario(text, Path("x")))
+    assert outcome.failures == ()
