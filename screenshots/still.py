@@ -34,6 +34,7 @@ def seed_ids() -> None:
 def forget_the_time() -> None:
     """The app's own looks at a watch, which pass by the engine's clock."""
     still, written = time.gmtime(NOON / 1000), time.strftime
+    time.time = lambda: NOON / 1000
     time.time_ns = lambda: NOON * 1_000_000
     time.strftime = lambda form, when=still: written(form, when)
     hours = Conversation.__init__.__kwdefaults__

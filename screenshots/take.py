@@ -27,9 +27,10 @@ from textual.pilot import Pilot  # noqa: E402
 from textual.widgets import Input, TextArea  # noqa: E402
 
 from engine import Engine  # noqa: E402
+from engine.values import replace  # noqa: E402
 from tui.app import BranchlineApp  # noqa: E402
 from tui.demo.make import make_state  # noqa: E402
-from tui.memory import AppMemory, load_memory, save_memory  # noqa: E402
+from tui.memory import load_memory, save_memory  # noqa: E402
 
 Walk = Callable[[Pilot[None]], Awaitable[None]]
 
@@ -47,13 +48,11 @@ async def stage(
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         state = Path(".branchline")  # no path of this machine is in a picture
         await make_state(state, clock)
-        if not tour:
-            last = load_memory(state).last_session
-            save_memory(state, AppMemory(last_session=last, hint_dismissed=True))
+        memory = replace(load_memory(state), theme=theme)
+        save_memory(state, memory if tour else replace(memory, tour=None))
         async with Engine.open(state, environ={}, clock=clock, paced=False) as engine:
             app = BranchlineApp(engine)
             async with app.run_test(size=size) as pilot:
-                app.theme = theme
                 await pilot.pause(1)
                 yield pilot
 
@@ -105,7 +104,24 @@ async def simulator(pilot: Pilot[None]) -> None:
     await notices_go(pilot)
 
 
-WALKS: dict[str, Walk] = {"sessions": sessions, "tree": tree, "simulator": simulator}
+async def routing(pilot: Pilot[None]) -> None:
+    await pilot.press("f5")
+    await sees(pilot, "[3] 5 guild", "20h", "REVISIONS")
+    await pilot.press("j")
+    await sees(pilot, "never decides")
+    await pilot.press("t")
+    await sees(pilot, "bindings[0]", "agent    ops")
+    await pilot.press("escape", "right", "right")
+    await sees(pilot, "nobody's words become visible", '+    dmScope: "per-channel-peer"')
+    await notices_go(pilot)
+
+
+WALKS: dict[str, Walk] = {
+    "sessions": sessions,
+    "tree": tree,
+    "simulator": simulator,
+    "routing": routing,
+}
 
 
 async def picture(pilot: Pilot[None], title: str) -> str:
