@@ -2,9 +2,27 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
+from textual.binding import Binding
+from textual.dom import DOMNode
+
 from engine.config.load import load_text
+from tui import modes
+from tui.app import BranchlineApp
+from tui.keymap import keymap_problems
+from tui.screens.chat_branches import ChatBranches
+from tui.screens.cockpit import CockpitScreen
+from tui.screens.routing import RoutingScreen
+from tui.screens.sessions import SessionsScreen
+from tui.screens.simulator import SimulatorScreen
+from tui.screens.tree import TreeScreen
+from tui.widgets.bindinglist import BindingList
+from tui.widgets.composer import Composer
+from tui.widgets.conversation import Conversation
+from tui.widgets.sessionlist import SessionList
+from tui.widgets.treelist import TreeList
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,8 +47,76 @@ def test_the_config_of_the_readme_has_no_problem() -> None:
 
 
 def test_pictures_and_files_that_are_named_exist() -> None:
-    for path in re.findall(r"\]\((?!http)([^)]+)\)", README):
+    linked = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    pictured = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    assert len(pictured) >= 8
+    for path in linked + pictured:
         assert (ROOT / path).exists(), path
+
+
+NAMES = {
+    "Enter": "enter",
+    "Esc": "escape",
+    "Tab": "tab",
+    "Space": "space",
+    "End": "end",
+    "[": "left_square_bracket",
+    "]": "right_square_bracket",
+    "/": "slash",
+    ".": "full_stop",
+    "{": "left_curly_bracket",
+    "}": "right_curly_bracket",
+    "<": "less_than_sign",
+    ">": "greater_than_sign",
+    "←": "left",
+    "→": "right",
+    **{f"F{number}": f"f{number}" for number in range(1, 13)},
+}
+
+
+def textual_key(shown: str) -> str:
+    if shown.startswith("^"):
+        return f"ctrl+{shown[1:].lower()}"
+    return NAMES.get(shown, shown)
+
+
+def keys_of(nodes: Iterable[type[DOMNode]]) -> set[str]:
+    return {
+        binding.key
+        for node in nodes
+        for kind in node.__mro__
+        if kind.__module__.startswith("tui.")
+        for binding in Binding.make_bindings(vars(kind).get("BINDINGS", ()))
+    }
+
+
+WHERE: dict[str, tuple[type[DOMNode], ...]] = {
+    "everywhere": (BranchlineApp, CockpitScreen),
+    "writing": (Composer,),
+    "Sessions (`F2`)": (SessionsScreen,),
+    "the list there": (SessionList,),
+    "the conversation": (Conversation, ChatBranches),
+    "Tree (`F3`)": (TreeScreen, TreeList),
+    "Simulator (`F4`)": (SimulatorScreen,),
+    "Routing (`F5`)": (RoutingScreen, BindingList),
+}
+
+
+def test_the_table_of_keys_names_keys_that_act_there() -> None:
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", README, re.MULTILINE)
+    told = {where: keys for where, keys in rows if where in WHERE}
+    assert told.keys() == WHERE.keys()
+    for where, keys in told.items():
+        known = keys_of(WHERE[where]) | {BranchlineApp.COMMAND_PALETTE_BINDING}
+        named = {textual_key(key) for key in re.findall(r"`([^`]+)`", keys)}
+        assert named <= known, (where, named - known)
+
+
+def test_the_keymap_of_the_readme_is_a_good_one() -> None:
+    for text in blocks("json5"):
+        config = load_text(text, {"OPENAI_API_KEY": "x"}).config
+        assert config is not None and config.keymap
+        assert keymap_problems(config.keymap, [BranchlineApp, *modes.nodes()]) == []
 
 
 def test_what_the_readme_calls_a_dependency_free_start_is_packaged() -> None:
