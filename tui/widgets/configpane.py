@@ -145,4 +145,4 @@ class ConfigPane(VerticalScroll, can_focus=True):
         """Show how file and force stand to each other."""
         self.query_one(Static).update(config_content(state, glyphs))
         self.border_title = Content(f"Config r{state.revision}  {state.path}")
-        self.border_subtitle = Content("d full diff   h history   e editor   u undo")
+        self.border_subtitle = Content("d diff   h history   e editor   u undo")

@@ -50,15 +50,15 @@ class ScopeState(Struct, frozen=True):
 
 
 def in_short(found: Preview) -> str:
-    """`1 merge · 0 splits · 3 kept`."""
+    """`1 merge · 3 kept`."""
     counted = (
         (len(found.merges), "merge", "merges"),
         (len(found.splits), "split", "splits"),
         (len(found.moves), "moved", "moved"),
         (len(found.kept), "kept", "kept"),
     )
-    told = [f"{count:,} {one if count == 1 else many}" for count, one, many in counted]
-    return " · ".join(told)
+    told = [f"{count:,} {one if count == 1 else many}" for count, one, many in counted if count]
+    return " · ".join(told) or "nothing moves"
 
 
 def scope_content(state: ScopeState, glyphs: Glyphs) -> Content:
@@ -153,11 +153,11 @@ class ScopePane(VerticalScroll, can_focus=True):
         self.query_one("#effects", Static).update(preview_content(state, glyphs))
         title = "dmScope  who shares a memory"
         if state.tried != state.now:
-            title = f"dmScope  {state.now} {glyphs.arrow} {state.tried}"
+            title = f"{state.now} {glyphs.arrow} {state.tried}"
         self.border_title = Content(title)
         short = "← → preview   a apply   w write   Esc keep"
         if state.changes and state.moved is not None:
-            short = f"{in_short(state.moved)}   a apply   w write"
+            short = f"{in_short(state.moved)}   a w"
         self.border_subtitle = Content(short)
 
     def on_click(self, event: events.Click) -> None:
