@@ -45,6 +45,7 @@ class Home(App[None]):
         farewell: what is printed after the app is left.
         at_the_end: brings the memory up to date before the app ends, however it ends.
         tour: the tour of the demo; None in a state that is none.
+        wants_demo: whether the demo is to be opened when this app is left.
     """
 
     def __init__(self, engine: Engine):
@@ -57,6 +58,7 @@ class Home(App[None]):
         self.at_the_end: Callable[[], None] = lambda: None
         self._saved = self.memory
         self.tour: Tour | None = None
+        self.wants_demo = False
 
     @property
     def glyphs(self) -> Glyphs:

@@ -37,7 +37,7 @@ def run_app(state_dir: Path, config_path: Path | None) -> int:
     Raises:
         BranchlineError: the state dir or the config cannot be opened.
     """
-    return _in_loop(lambda: _run(state_dir, config_path))
+    return _in_loop(lambda: _own(state_dir, config_path))
 
 
 def run_demo(state_dir: Path | None) -> int:
@@ -64,7 +64,15 @@ def _in_loop(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         gc.enable()
 
 
-async def _run(state_dir: Path, config_path: Path | None, last_words: str = "") -> int:
+async def _own(state_dir: Path, config_path: Path | None) -> int:
+    """The app on a person's own state; from there they may go to the demo."""
+    app = await _run(state_dir, config_path)
+    if app.wants_demo and not app.return_code:
+        return await _demo(None)
+    return app.return_code or 0
+
+
+async def _run(state_dir: Path, config_path: Path | None, last_words: str = "") -> BranchlineApp:
     import contextlib
 
     from engine.engine import Engine
@@ -81,7 +89,7 @@ async def _run(state_dir: Path, config_path: Path | None, last_words: str = "") 
             sys.stderr.write(f"{AFTER_A_CRASH}\n")
         elif told := last_words or app.farewell:
             sys.stdout.write(f"{told}\n")
-        return app.return_code or 0
+        return app
 
 
 @contextmanager
@@ -107,12 +115,12 @@ async def _demo(state_dir: Path | None) -> int:
     if state_dir is not None:
         await _make_demo(state_dir)
         told = f"The demo is kept: `branchline --state-dir {state_dir}` goes on there."
-        return await _run(state_dir, None, told)
+        return (await _run(state_dir, None, told)).return_code or 0
     with tempfile.TemporaryDirectory(prefix="branchline-demo-") as folder:
         place = Path(folder) / "state"
         await _make_demo(place)
         told = "The demo's files are removed. `branchline` alone starts with your own."
-        return await _run(place, None, told)
+        return (await _run(place, None, told)).return_code or 0
 
 
 async def _make_demo(state_dir: Path) -> None:

@@ -211,6 +211,12 @@ def confirm_clock(app: Home) -> None:
     app.run_worker(confirm(), group="clock")
 
 
+async def to_demo(app: Home) -> None:
+    """Leave, and open the demo (tui.launch)."""
+    app.wants_demo = True
+    await app.run_action("app.quit")
+
+
 class _App(Offers):
     """What the app itself can do."""
 
@@ -241,6 +247,9 @@ class _App(Offers):
         if app.tour is not None:
             yield "Show the tour", "What to try next", partial(app.tour.show, True)
             yield "Begin the tour again", "From its first step", app.tour.restart
+        else:
+            told = "Leaves for a sample state with a five-minute tour"
+            yield "Look around in the demo", told, partial(to_demo, app)
         if not app.memory.hint_dismissed:
             yield "Put the advice on models away", "For good", app.hush_advice
         yield "Screenshot", "Save the screen as SVG", app.deliver_screenshot

@@ -48,3 +48,20 @@ def test_a_demo_with_a_place_of_its_own_stays_there(tmp_path: Path) -> None:
         assert terminal.end() == 0
     with Terminal("--state-dir", str(place), state=tmp_path / "mine") as terminal:
         terminal.wait_for("feed the cat")
+
+
+def test_from_ones_own_state_one_can_go_to_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Terminal(state=tmp_path / "mine") as terminal:
+        terminal.wait_for("New here?")
+        terminal.press("\x10")
+        terminal.wait_for("Search for")
+        terminal.press("in the demo")
+        terminal.wait_for("Look around in the demo")
+        terminal.press("\r")
+        terminal.wait_for("Tour 0 of")
+        terminal.press("\x11")
+        assert terminal.end() == 0
+    assert demos(tmp_path) == []

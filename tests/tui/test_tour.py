@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from engine.routing.envelope import Envelope
 from engine.turns.order import TurnResult
-from tests.tui.driving import SMALL, WIDE, running, say, screen, shows, until
+from tests.tui.driving import SMALL, TINY, WIDE, running, say, screen, shows, until
 from tests.tui.shown import text
 from tui import modes
 from tui.app import BranchlineApp
@@ -212,6 +212,16 @@ async def test_the_palette_brings_it_back(tmp_path: Path) -> None:
         await until(pilot, lambda: "Show the tour" in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: not tour.hidden)
+
+
+async def test_where_there_is_little_room_only_the_next_step_is_told(tmp_path: Path) -> None:
+    async with touring(tmp_path, TINY) as (app, pilot, tour):
+        await pilot.press("f3")
+        await ticked(pilot, tour, "tree")
+        await pilot.press("f2")
+        panel = screen(app).query_one(TourPanel)
+        assert panel.size.height <= 2
+        await shows(pilot, "→ This is your own chat.")
 
 
 async def test_an_ordinary_first_start_offers_the_demo_and_help(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ ASK_AGAIN = 5.0
 """Seconds after which the same page is asked for again: the answer may have been an error."""
 
 _EMPTY = "Nothing has been said here yet.\nWrite below; Enter sends."
-_NEW_HERE = "New here? F1 helps, and `branchline --demo` shows you around in five minutes."
+_NEW_HERE = "New here? F1 helps, and `branchline --demo` (or ^P, demo) shows you around."
 
 
 @dataclass(slots=True)

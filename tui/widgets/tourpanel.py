@@ -15,6 +15,9 @@ __all__ = ["TourPanel", "spelled"]
 
 END = "That was the tour. `F8` puts it away; `^Q` leaves, and `branchline` alone is yours."
 
+SHORT = 16
+"""Rows of a screen below which only what to do next is said."""
+
 _KEYS = "F8 hide · F9 skip"
 
 
@@ -73,8 +76,9 @@ class TourPanel(Widget):
         tour = self._tour
         if tour is None or width <= 0:
             return []
-        lines = [self._head(tour, width)]
-        if tour.last is not None:
+        tight = self.app.size.height < SHORT
+        lines = [] if tight else [self._head(tour, width)]
+        if tour.last is not None and not tight:
             told = Content.assemble((f"{self._glyphs.yes} ", "$text-success bold"), tour.last.told)
             lines += told.stylize(MUTED, 2).wrap(width)
         step = tour.current
