@@ -112,7 +112,7 @@ class Home(App[None]):
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, Commands):
-            self.push_screen(Commands(id="--command-palette"))
+            self.push_screen(Commands())  # without an id: another mode may have one open
 
     def search_commands(
         self, commands: Sequence[CommandListItem], placeholder: str = "Search…"
