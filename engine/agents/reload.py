@@ -45,10 +45,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigRoom", "Plan", "Reading"]
 
-GRACE_SECONDS = 0.1
-"""A file that cannot be used is read again after this long: its writer may not be done."""
-MAX_READS = 20
-"""How often, while it goes on changing."""
+GRACE_SECONDS, MAX_READS = 0.1, 20
+"""A file that cannot be used is read again after this long, and how often while it goes on
+changing: its writer may not be done."""
 MAX_RECORDED = 5000
 """Recorded messages that a comparison looks at, and the seconds it may take to read them."""
 RECORDED_SECONDS = 1.0
@@ -234,7 +233,8 @@ class ConfigRoom:
         setup = await in_thread(self._settings.make, self.setup.snapshot.after(loaded))
         if start is not None:
             self._took(start, ok=True)
-        before, self._of_file, self._good_text = self._good_text, config, loaded.text
+        before = self._good_text if config != self._of_file else None
+        self._of_file, self._good_text = config, loaded.text
         if self._settings.take(setup, of_file=True, file_before=before):
             self._tell(was)
             self._compare_later(was, config)

@@ -152,6 +152,9 @@ class Settings:
         if not same:
             mild = tuple(each for each in now.problems if each.severity != "error")
             self._earlier.append(Earlier(replace(now, problems=mild), file_before))
+        elif file_before is not None and self._earlier and self._earlier[-1].file is None:
+            # What was in force in memory came into the file: both go back together.
+            self._earlier[-1] = replace(self._earlier[-1], file=file_before)
         self._put(self.setup if same else setup, setup.snapshot, now.revision + (not same))
         return not same
 

@@ -130,6 +130,37 @@ async def test_undo_goes_back_step_by_step_through_memory_and_file(watching: Wat
         assert ear.engine.config.session.dm_scope == "main" and not room.unsaved
 
 
+async def test_what_was_tried_in_memory_and_then_written_goes_back_in_both(
+    watching: Watching,
+) -> None:
+    async with watching() as ear:
+        room, before = ear.engine.settings, path_of(ear).read_bytes()
+        edit = set_value(await room.text(), ("session", "dmScope"), "per-peer")
+        await ear.engine.apply_config(edit.text)
+        await room.write(edit)
+        assert not room.unsaved and ear.engine.revision == 2
+        shown = await room.undo_edit()
+        assert shown is not None and '+  session: { dmScope: "main" }' in shown.diff
+        await room.undo(shown)
+        assert path_of(ear).read_bytes() == before and not room.unsaved
+        assert ear.engine.config.session.dm_scope == "main"
+        assert await room.undo() is None
+
+
+async def test_a_comment_that_takes_what_is_in_memory_away_gives_it_back(
+    watching: Watching,
+) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        await ear.engine.set_scope("per-peer")
+        put(path_of(ear), text("main", "  // a word\n"))
+        await ear.scope("main")
+        assert await room.undo_edit() is None
+        await room.undo()
+        assert ear.engine.config.session.dm_scope == "per-peer" and room.unsaved
+        assert "// a word" in path_of(ear).read_text()
+
+
 async def test_undo_gives_a_broken_file_its_last_good_text(watching: Watching) -> None:
     async with watching() as ear:
         put(path_of(ear), text("per-peer"))

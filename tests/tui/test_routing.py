@@ -261,6 +261,14 @@ async def test_the_draft_follows_an_edit_of_the_file_by_hand(tmp_path: Path) -> 
         await until(pilot, lambda: bool(screen.draft and "new house" in screen.draft.base), "seen")
         assert screen.draft is not None and screen.draft.changes
         assert "new house" in screen.draft.text
+        put(file_of(app), "{ what")
+        await until(pilot, lambda: "✖ config" in text(app), "broken")
+        await settled(pilot, screen)
+        assert screen.draft.changes and "vip" in table(pilot, screen)[1]
+        put(file_of(app), CONFIG)
+        await until(pilot, lambda: "✖ config" not in text(app), "mended")
+        await settled(pilot, screen)
+        assert screen.draft.changes and "new house" not in screen.draft.text
         short = CONFIG[: CONFIG.index("  bindings")] + "}\n"
         overwrite(file_of(app), short)
         await shows(pilot, "could not be made in the file as it is now")

@@ -107,6 +107,7 @@ class RoutingScreen(RoutingActions):
         self._counted = -1
         self._soon: Timer | None = None
         self._told = ""
+        self._awaited: str | None = None
 
     # start and news
 
@@ -152,7 +153,7 @@ class RoutingScreen(RoutingActions):
         """An edit that changes no value (a comment) is told by nobody."""
         if self.in_front and self.at_rest and self.draft is not None:
             stale = self.engine.settings.file_text != self.draft.base
-            if stale:
+            if stale and not (self.draft.changes and self.engine.setup.snapshot.broken):
                 self.refresh_all()
 
     # reading
@@ -166,6 +167,7 @@ class RoutingScreen(RoutingActions):
             self._tell_once(error)
             return
         self._told = ""
+        self._await_revision(text, kept)
         await self._rebase(text)
         uses = self.engine.uses
         counted, ready, seen = uses.version, uses.ready, uses.seen()
@@ -180,6 +182,13 @@ class RoutingScreen(RoutingActions):
         self._diff = pending.diff if pending is not None else ""
         self.draw()
 
+    def _await_revision(self, text: str, kept: tuple[Revision, ...]) -> None:
+        """An edit is in force before it is kept: look once more."""
+        late = bool(kept) and kept[0].text != text and self._awaited != text
+        if late and self._soon is None:
+            self._awaited = text
+            self._soon = self.set_timer(REST, self._count_again)
+
     def _tell_once(self, error: BranchlineError) -> None:
         if str(error) != self._told:
             self._told = str(error)
@@ -187,13 +196,13 @@ class RoutingScreen(RoutingActions):
 
     async def _rebase(self, text: str) -> None:
         """The draft on the file's text as it is now; what it comes to."""
-        draft = self.draft or Draft.of(text)
-        draft, lost = await asyncio.to_thread(draft.on, text)
-        setup = self.engine.setup
+        draft, lost, setup = self.draft or Draft.of(text), 0, self.engine.setup
+        if not (draft.changes and setup.snapshot.broken):  # else it waits for the file to be mended
+            draft, lost = await asyncio.to_thread(draft.on, text)
         if draft.changes:
             try:
                 setup = await asyncio.to_thread(self.engine.prepare_config, draft.text)
-            except ConfigError:  # the file broke underneath
+            except ConfigError:  # it does not go together with what the file says now
                 draft, lost = Draft.of(text), lost + len(draft.steps)
         else:
             draft = Draft.of(text)

@@ -157,7 +157,7 @@ class ScopePane(VerticalScroll, can_focus=True):
         self.border_title = Content(title)
         short = "← → preview   a apply   w write   Esc keep"
         if state.changes and state.moved is not None:
-            short = f"{in_short(state.moved)}   a w"
+            short = f"{in_short(state.moved)}   Esc keep"
         self.border_subtitle = Content(short)
 
     def on_click(self, event: events.Click) -> None:
