@@ -138,7 +138,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "talk",
         "Talk",
-        "This is your own chat. Ask it something, such as: who has the key? `Enter` sends.",
+        "Your own chat: ask it something, say: who has the key? `Enter` sends.",
         "A built-in model answers: it quotes what it was told. No key, no network.",
         _answered,
         ("composer.send",),
@@ -146,7 +146,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "tree",
         "Branch",
-        "A chat is a tree, nothing is ever overwritten. `F3` opens the tree of this one.",
+        "A chat is a tree; nothing is ever overwritten. `F3` opens this one's.",
         "Each row is an entry, forks are indented; hollow: branches left behind.",
         lambda sight: sight.mode == "tree",
         ("app.tree",),
@@ -170,7 +170,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "undo",
         "Branch",
-        "`F3` again: there, `u` takes the last step back. The chat stands where it stood.",
+        "`F3` again: there, `u` takes the last step back.",
         "Undone. Even that only added to the file.",
         lambda sight: "undo" in _operations(sight),
         ("app.tree", "tree.undo"),
@@ -178,7 +178,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "fold",
         "Compaction",
-        "`F2`, then `Esc` to look around. `k` goes up to the ◆ row; `Enter` opens its summary.",
+        "`F2`, `Esc` to look around; `k` up to the ◆ row; `Enter` opens its summary.",
         "A long chat was folded: from here on the model sees this summary.",
         lambda sight: "fold open" in sight.facts,
         ("app.sessions", "sessions.leave", "conversation.previous", "conversation.open"),
@@ -194,7 +194,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "leak",
         "Leak",
-        "`F4`: people side by side. `Tab` goes to Bob; ask as him: what is the door code?",
+        "`F4`: people side by side. `Tab` to Bob; ask as him: what is the door code?",
         "Bob got Alice's words! Under dmScope “main” they share one memory.",
         _leaked,
         ("app.simulator", "go.next"),
@@ -202,7 +202,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "scope",
         "Leak",
-        "`Esc`, then `p`: read what “per-channel-peer” would do, and go on with Enter twice.",
+        "`Esc`, `p`, arrow down to per-channel-peer: read; Enter twice writes it.",
         "Everybody has a memory of their own again; nothing said is lost.",
         lambda sight: sight.scope not in ("", SHARED),
         ("simulator.leave", "simulator.scope"),
@@ -218,7 +218,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "why",
         "Routing",
-        "`F5`: which message goes where. `j` to the ▲: it never wins. `t` tries a message for it.",
+        "`F5`: the bindings. `j` to the ▲: it never wins. `t` tries a message for it.",
         "Each binding looked at, and the field that failed. Nothing was sent.",
         lambda sight: "message tried" in sight.facts,
         ("app.routing", "list.down", "routing.try"),
@@ -226,7 +226,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "edit",
         "Routing",
-        "`Esc` twice: back to the list. `x` takes the ▲ out; `w`, then `Enter` writes the file.",
+        "`Esc` twice goes back; `x` takes the ▲ out; `w`, then `Enter` writes it.",
         "Live at once, comments and layout kept. An editor (e) does it, too.",
         _edited,
         ("routing.back", "routing.remove", "routing.write", "dialog.accept"),
