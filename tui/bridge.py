@@ -23,6 +23,10 @@ __all__ = ["PERIOD", "Batch", "Bridge", "Listener", "Merger"]
 PERIOD = 0.05
 """Seconds between two batches, at least."""
 
+CROWD, CROWD_PERIOD = 3, 0.1
+"""Turns at a time from which batches come half as often: whoever writes in one of four lanes must
+not wait until three others are painted."""
+
 LIST_PERIOD = 0.25
 """Seconds between two readings of the list of sessions, at least: it costs more, the more there
 are, and says little that the events do not."""
@@ -130,7 +134,8 @@ class Bridge:
             if self.tracker.take(batch):
                 self._stale.set()
             self._publish(batch)
-            await asyncio.sleep(PERIOD)
+            crowded = self.tracker.busy >= CROWD
+            await asyncio.sleep(CROWD_PERIOD if crowded else PERIOD)
 
     async def list_sessions(self) -> None:
         """Read the list again whenever it changed, until cancelled; an empty batch tells of it."""

@@ -18,13 +18,10 @@ from textual.screen import Screen
 
 from engine.routing.envelope import Envelope, Peer, Sender
 from engine.scenario.cast import persona
-from tests.tui.conftest import slow_model
 from tests.tui.driving import running, until
 from tui.app import BranchlineApp
 from tui.screens.simulator import SimulatorScreen
 from tui.widgets.lane import Lane
-
-__all__ = ["slow_model"]
 
 pytestmark = pytest.mark.bench
 
@@ -32,12 +29,48 @@ NAMES = ("alice", "bob", "carol", "dave")
 KEYS = 60
 
 
+@pytest.fixture
+async def story() -> AsyncIterator[str]:
+    """A config whose model is a server here that says fifty words a second."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        start = time.perf_counter()
+        try:
+            for number in range(1, 5000):
+                choice = {"index": 0, "delta": {"content": f"word{number} "}}
+                writer.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+                await writer.drain()
+                await asyncio.sleep(max(0.0, start + number * 0.02 - time.perf_counter()))
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the test is over
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    provider = {
+        "api": "openai-completions",
+        "baseUrl": f"http://127.0.0.1:{port}/v1",
+        "apiKey": None,
+        "models": [{"id": "story", "contextWindow": 32000}],
+    }
+    yield json.dumps(
+        {
+            "agents": {"defaults": {"model": "slow/story"}},
+            "models": {"providers": {"slow": provider}},
+            "session": {"dmScope": "per-channel-peer"},
+        }
+    )
+    server.close()
+
+
 @asynccontextmanager
 async def stage(state: Path, config: str) -> AsyncIterator[tuple[SimulatorScreen, Pilot[None]]]:
     """Four lanes of four people, on a model that says a word every 20 ms."""
     state.mkdir(mode=0o700)
-    apart = {**json.loads(config), "session": {"dmScope": "per-channel-peer"}}
-    (state / "branchline.json5").write_text(json.dumps(apart))
+    (state / "branchline.json5").write_text(config)
     async with running(state, (120, 40)) as (app, pilot):
         app.animation_level = "none"
         await pilot.press("f4")
@@ -103,8 +136,8 @@ def told(name: str, costs: list[float], stall: float) -> str:
     return f"{name}: {keys}, worst stall {stall * 1e3:.0f} ms"
 
 
-async def test_typing_in_a_lane_while_four_stream(tmp_path: Path, slow_model: str) -> None:
-    async with stage(tmp_path / "state", slow_model) as (screen, pilot):
+async def test_typing_in_a_lane_while_four_stream(tmp_path: Path, story: str) -> None:
+    async with stage(tmp_path / "state", story) as (screen, pilot):
         app = pilot.app
         assert isinstance(app, BranchlineApp)
         lane = screen.in_view[0]

@@ -55,25 +55,7 @@ class SimulatorScreen(PlayScreen):
     """People, their conversations, the isolation matrix, and the steps of a scenario."""
 
     CSS_PATH = "simulator.tcss"
-    HELP = """\
-    ## Simulator
-
-    Write as several people at once and see who shares a memory. Each lane is somebody on a
-    channel; what you write goes through the engine **as if it came from there**: routed, let in
-    or not, stored and answered like a real message.
-
-    The **matrix** tells who shares a session under the dmScope in force and under the others:
-    the same letter is the same memory. Its last line is the leak monitor's: who was answered with
-    whose words in sight. **p** changes the scope, with its effect shown first.
-
-    **S** opens a scenario: people with a script, on an engine and a clock of their own. **s**
-    plays a step, **r** runs and pauses, **R** begins again; in between you may write as anybody.
-    **w** keeps all that was done as a scenario file.
-
-    `b` sends what stands in all composers at once, `O` in another order, `h` holds messages back
-    until then. `d` delivers the last message again, `D` loses the next one.
-    """
-
+    HELP = LaneTalk.HELP
     MODE = "simulator"
     PANES = (LaneTalk, Composer)
     NAVIGATE = frozenset(

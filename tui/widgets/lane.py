@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,6 +38,25 @@ LONG_HEAD, SHORT_HEAD = 24, 12
 class LaneTalk(Conversation):
     """The messages of a lane. Its keys leave the footer to the screen's."""
 
+    HELP: ClassVar[str] = """\
+    ## Simulator
+
+    Write as several people at once and see who shares a memory. Each lane is somebody on a
+    channel; what you write goes through the engine **as if it came from there**: routed, let in
+    or not, stored and answered like a real message. **Tab** leads to the next lane.
+
+    The **matrix** tells who shares a session under the dmScope in force and under the others:
+    the same letter is the same memory. Its last line is the leak monitor's: who was answered with
+    whose words in sight. **p** changes the scope, with its effect shown first.
+
+    **S** opens a scenario: people with a script, on an engine and a clock of their own. **s**
+    plays a step, **r** runs and pauses, **R** begins again; in between you may write as anybody.
+    **w** keeps all that was done as a scenario file.
+
+    **b** sends what stands in all composers at once, **O** in another order, **h** holds messages
+    back until then. **d** delivers the last message again, **D** loses the next one.
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(one.key, one.action, one.description, id=one.id, show=False, tooltip=one.tooltip)
         for one in Binding.make_bindings(Conversation.BINDINGS)
@@ -61,7 +80,7 @@ class Lane(Vertical):
         & > .head, & > .foot { width: 1fr; height: auto; padding: 0 1; }
         & > .head { border-bottom: solid $border-blurred; }
         & > .head.-none { display: none; }
-        & > Conversation { border: none; scrollbar-size-vertical: 1; }
+        & > Conversation { border: none; scrollbar-size-vertical: 0; }
         & > Conversation:focus { border: none; }
         & > Composer {
             border: none; border-top: dashed $border-blurred;
@@ -118,11 +137,16 @@ class Lane(Vertical):
             later(self, self._open, group="open")
 
     async def _open(self) -> None:
-        chat, key = self.chat, self._key
-        if chat is None:
-            return
+        if self.chat is not None:
+            await self._read(self.chat.open(self._key))
+
+    async def _refresh(self) -> None:
+        if self.chat is not None:
+            await self._read(self.chat.refresh())
+
+    async def _read(self, reading: Awaitable[None]) -> None:
         try:
-            await chat.open(key)
+            await reading
         except BranchlineError as error:
             self._fail(error)
         self.post_message(self.Looked(self))
@@ -131,15 +155,6 @@ class Lane(Vertical):
         """Hear what the engine told."""
         if self.chat is not None and self.chat.take(batch):
             later(self, self._refresh, group="refresh")
-
-    async def _refresh(self) -> None:
-        if self.chat is None:
-            return
-        try:
-            await self.chat.refresh()
-        except BranchlineError as error:
-            self._fail(error)
-        self.post_message(self.Looked(self))
 
     def note(self, text: str) -> None:
         """Say something in the conversation that is stored nowhere."""

@@ -11,7 +11,7 @@ import asyncio
 import time
 
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
@@ -159,6 +159,18 @@ class MessageView(Widget):
         self.refresh()
 
 
+def _first_change(before: Rows, now: Rows) -> int:
+    """The first row below the header that is not as it was."""
+    pairs = enumerate(zip(before[1:], now[1:], strict=False), 1)
+    changed = (place for place, (old, new) in pairs if not _alike(old, new))
+    return next(changed, min(len(before), len(now)))
+
+
+def _alike(one: Content, other: Content) -> bool:
+    """Whether two rows look alike; Textual compares only their words."""
+    return one is other or (one.plain == other.plain and one.spans == other.spans)
+
+
 class LiveMessage(MessageView):
     """A reply while it is written. `feed` takes what arrives, `state` says what goes on."""
 
@@ -170,11 +182,24 @@ class LiveMessage(MessageView):
         self._stable_rows: tuple[int, int, Rows] = (0, 0, [])
         self._line = 0
         self._shown_to = 0
+        self._strips: dict[int, tuple[object, Content, Strip]] = {}
         self._again = 0.0
         self._waiting = False
         if text:
             self.state = "◐ streaming"
             self._parse()
+
+    def render_line(self, y: int) -> Strip:
+        """As any message; rows that did not change since are not made anew: a reply grows by a
+        row many times a second, and Textual forgets all of them each time."""
+        rows = self.rows(self.size.width)
+        if not 0 <= y < len(rows) or self.text_selection is not None:
+            return super().render_line(y)
+        look = (self.size.width, self.visual_style, self.has_class("-cursor"))
+        kept = self._strips.get(y)
+        if kept is None or kept[0] != look or not _alike(kept[1], rows[y]):
+            kept = self._strips[y] = look, rows[y], super().render_line(y)
+        return kept[2]
 
     def text_to_copy(self) -> str:
         return safe_text(self.text)
@@ -200,6 +225,21 @@ class LiveMessage(MessageView):
         if text != self.text or self._shown_to < len(text) or len(text) > BODY_LIMIT:
             return None
         return Prepared((*self._stable, *self._pieces))
+
+    def _redraw(self) -> None:
+        """Paint only what changed: the last rows mostly, and the header. A reply that got longer
+        within its rows moves nothing else on the screen."""
+        width, before = self._laid
+        self._laid = (0, [])
+        now = self.rows(width) if width > 0 else []
+        if not now or not before:
+            self.refresh(layout=True)
+            return
+        changed = _first_change(before, now)
+        regions = [Region(0, changed, self.size.width, max(len(before), len(now)) - changed)]
+        if not _alike(before[0], now[0]):
+            regions.append(Region(0, 0, self.size.width, 1))
+        self.refresh(*regions, layout=len(now) != len(before))
 
     def _catch_up(self) -> None:
         self._waiting = False
