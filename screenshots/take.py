@@ -199,6 +199,12 @@ async def film() -> None:
         await sees(pilot, "Bob learns nothing")
         await notices_go(pilot)
         await keep(pilot, "asked again: Bob learns nothing", 5)
+        await pilot.press("f5")
+        await sees(pilot, "[3] 5 guild", "REVISIONS")
+        await pilot.press("j", "t")
+        await sees(pilot, "bindings[0]", "agent    ops", "Nothing was sent.")
+        await notices_go(pilot)
+        await keep(pilot, "F5  which message goes where, and why; a rule that can never win", 5)
     write("tour", animated(frames))
 
 

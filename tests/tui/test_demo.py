@@ -38,7 +38,8 @@ async def test_three_people_have_sessions_of_their_own_from_the_days_before(stat
         infos = {info.key: info for info in await engine.sessions()}
         assert engine.config.session.dm_scope == "main"
         assert {"Alice", "Bob"} <= {info.peer_name for info in infos.values()}
-        assert "agent:ops:discord:channel:support" in infos
+        assert "escalated" in infos["agent:ops:discord:channel:support"].labels
+        assert "reset" in {info.state for info in infos.values()}
         for info in infos.values():
             assert NOON - STORY[0].ago * 60_000 <= info.last_active <= NOON
             assert not info.problems

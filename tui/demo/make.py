@@ -117,6 +117,8 @@ class _Player:
                 await self._engine.compaction.compact(key, keep_from=self._asked[step.keep_from])
             case story.Model():
                 await self._engine.set_override(step.session, step.model)
+            case story.Sorted():
+                await self._engine.keeping.label(step.session, (step.label,))
             case story.Configure():
                 settings = self._engine.settings
                 edit = set_value(await settings.text(), step.path, step.value)

@@ -26,6 +26,7 @@ __all__ = [
     "Move",
     "Regenerated",
     "Said",
+    "Sorted",
     "Step",
 ]
 
@@ -161,6 +162,14 @@ class Model(Struct, frozen=True):
     model: str
 
 
+class Sorted(Struct, frozen=True):
+    """A session gets a label to be found by."""
+
+    ago: int
+    session: str
+    label: str
+
+
 class Configure(Struct, frozen=True):
     """The operator changes one value of the config file."""
 
@@ -170,7 +179,9 @@ class Configure(Struct, frozen=True):
     reason: str
 
 
-Step = Said | Edited | Regenerated | Move | Label | Branch | Forked | Fold | Model | Configure
+Step = (
+    Said | Edited | Regenerated | Move | Label | Branch | Forked | Fold | Model | Sorted | Configure
+)
 
 
 def _lisbon(*said: tuple[int, str, str]) -> tuple[Said, ...]:
@@ -234,6 +245,7 @@ STORY: tuple[Step, ...] = (
         (_DAYS + 299, "recall", "Which booking was the table?"),
     ),
     Said(20 * _HOURS, "carol", "Dana says the migration runs through now. Ticket 88 is closed."),
+    Sorted(20 * _HOURS, "agent:ops:discord:channel:support", "escalated"),
     Said(15 * _HOURS, "bob", "Is anything of mine still open?"),
     # last night somebody found it handy to have everybody in one place; from then on what Alice
     # says lies where Bob's words would land, too
