@@ -61,7 +61,7 @@ CONFIG = """\
     // Who shares a memory: main | per-peer | per-channel-peer | per-account-channel-peer
     dmScope: "per-channel-peer",
     // One person, known by several ids.
-    identityLinks: { alice: ["telegram:111", "whatsapp:+491555010"] },
+    identityLinks: { alice: ["telegram:alice", "whatsapp:+491555010"] },
   },
 
   channels: {
@@ -73,11 +73,11 @@ CONFIG = """\
 
 PEOPLE: dict[str, Envelope] = {
     "you": Envelope(OPERATOR_CHANNEL),
-    "alice": Envelope("telegram", peer=Peer("dm", "111"), sender=Sender("111", "Alice")),
+    "alice": Envelope("telegram", peer=Peer("dm", "alice"), sender=Sender("alice", "Alice")),
     "alice on whatsapp": Envelope(
         "whatsapp", peer=Peer("dm", "+491555010"), sender=Sender("+491555010", "Alice")
     ),
-    "bob": Envelope("telegram", peer=Peer("dm", "222"), sender=Sender("222", "Bob")),
+    "bob": Envelope("telegram", peer=Peer("dm", "bob"), sender=Sender("bob", "Bob")),
     "carol": Envelope(
         "discord", peer=Peer("channel", "support"), guild_id="742", sender=Sender("carol", "Carol")
     ),
