@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from inspect import cleandoc
+
 import pytest
 
 from engine.engine import HistoryPage
@@ -486,4 +488,4 @@ async def test_every_binding_has_an_id() -> None:
     for widget in (app.conversation, app.composer):
         for binding in type(widget).BINDINGS:
             assert getattr(binding, "id", None), binding
-        assert widget.HELP.startswith("## ")
+        assert cleandoc(widget.HELP).startswith("## ")

@@ -273,6 +273,7 @@ class SimulatorScreen(PlayScreen):
             person in self.dropping,
             person in self.mentioning,
             sum(1 for one, _ in self.held if one == person),
+            person == self.current,
         )
 
     def _state(self, key: str) -> str:

@@ -167,6 +167,7 @@ class LaneScreen(CockpitScreen):
                 self.at = at
                 for one in self.slots:
                     one.set_class(one is lane, "-on")
+                self.draw()
 
     def rounds(self) -> list[list[Widget]]:
         """While one writes Tab leads from composer to composer; else through conversations and

@@ -172,7 +172,9 @@ class Lane(Vertical):
             return
         self._said = said
         rows = 3 if height >= LONG_HEAD else 1 if height >= SHORT_HEAD else 0
-        self.border_title = Content(lane_title(facts, long=rows < 3, width=width))
+        self.border_title = drawn(
+            self, Content(lane_title(facts, long=rows < 3, width=width, glyphs=glyphs))
+        )
         self.border_subtitle = drawn(self, badge(facts.letter, facts.route.agent_id, glyphs))
         head, foot = self.query_one(".head", Static), self.query_one(".foot", Static)
         head.set_class(rows == 0, "-none")

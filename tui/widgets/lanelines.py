@@ -45,6 +45,8 @@ class LaneFacts:
         messages: in the session.
         dropping: whether the next message is to be lost.
         mention: whether messages address the agent.
+        held: how many of their messages are held back.
+        current: whether it has the focus, or had it last.
     """
 
     number: int
@@ -57,17 +59,21 @@ class LaneFacts:
     dropping: bool = False
     mention: bool = False
     held: int = 0
+    current: bool = False
 
 
-def lane_title(facts: LaneFacts, *, long: bool, width: int) -> str:
-    """`1 Alice`, and where there is no head `1 Alice · tg dm alice`."""
+def lane_title(facts: LaneFacts, *, long: bool, width: int, glyphs: Glyphs) -> str:
+    """`1 Alice`, and where there is no head `1 Alice · tg dm alice`. In plain ASCII the frame
+    cannot tell where the focus is, so the title does."""
     name = safe_line(facts.person.name, limit=60)
     if long:
         peer = facts.person.envelope.peer
         kind = f" {peer.kind}" if peer is not None else ""
         name += f" · {channel_short(facts.person.envelope.channel)}{kind}"
         name += f" {safe_line(peer.id, limit=60)}" if peer is not None else ""
-    return fit(f"{facts.number} {name}", max(1, min(width, cell_len(f"{facts.number} {name}"))))
+    mark = f"{glyphs.cursor} " if facts.current and glyphs is ASCII else ""
+    title = f"{mark}{facts.number} {name}"
+    return fit(title, max(1, min(width, cell_len(title))))
 
 
 def badge(letter: str, agent: str, glyphs: Glyphs) -> Content:

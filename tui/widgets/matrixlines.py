@@ -39,10 +39,9 @@ def matrix_lines(state: MatrixState, width: int, height: int, glyphs: Glyphs) ->
     if not people:
         return Content.styled("Nobody is here. ^N adds somebody.", MUTED)
     if height < 6 or width < LABEL + LEAST_CHECKS + _LEAST_COLUMN * len(people):
-        short = _in_one(rows, width, glyphs)
-        return Content("\n").join(
-            [short, told][-height:] if height > 1 else [_tight(state, glyphs)]
-        )
+        if height < 2:
+            return _tight(state, glyphs).truncate(max(1, width), ellipsis=True)
+        return Content("\n").join([_in_one(rows, width, glyphs), told])
     column = (width - LABEL - LEAST_CHECKS - 16) // max(1, len(people))
     column = max(_LEAST_COLUMN, min(13, column))
     lines = [_head(people, column, width, glyphs)]
@@ -91,12 +90,18 @@ def _told(row: MatrixRow, room: int, glyphs: Glyphs) -> Content:
             if cell_len(told) + 2 <= room:
                 break
         return Content.styled(f"{glyphs.yes} {told}", "$text-success")
-    checks = [one for one in row.checks if not one.room]
+    mixed = [set(one.lanes) for one in row.checks if one.verdict != "shared"]
+    checks = [one for one in row.checks if not one.room and not _within(one, mixed)]
     for short in (False, True):
         found = Content("  ").join([_check(one, row.now, short, glyphs) for one in checks])
         if found.cell_length <= room:
             break
     return found
+
+
+def _within(check: Check, mixed: Sequence[set[int]]) -> bool:
+    """Whether a gentle check says less than a grave one of the same lanes."""
+    return check.verdict == "shared" and any(lanes.issuperset(check.lanes) for lanes in mixed)
 
 
 def _lanes(check: Check) -> str:
