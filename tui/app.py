@@ -20,6 +20,7 @@ from tui.bridge import Batch
 from tui.confignews import ConfigNews, News
 from tui.home import Home
 from tui.keymap import completed, key_name, keymap_problems
+from tui.screens.cockpit import CockpitScreen
 from tui.screens.sessions import SessionsScreen
 from tui.terminal import titled
 from tui.theme import DARK, own_themes
@@ -160,13 +161,19 @@ class BranchlineApp(Home):
         self._config_news.hear(batch)
         self._attention.look(batch)
         for event in batch:
-            if isinstance(event, Noticed) and not self._config_news.silences(event):
-                self.tell((event.problem,))
+            if isinstance(event, Noticed):
+                if not (self._config_news.silences(event) or self._is_on_screen(event.problem)):
+                    self.tell((event.problem,))
             elif isinstance(event, TurnedAway):
                 self._look_at_door()
             elif isinstance(event, ConfigChanged):
                 self._apply_config()
                 self.tell(self._keymap_problems())
+
+    def _is_on_screen(self, problem: Problem) -> bool:
+        """Whether the screen in front tells of it already, in a line that stays."""
+        base = self.screen_stack[0] if self.screen_stack else None
+        return isinstance(base, CockpitScreen) and base.tells_of(problem)
 
     def _say_news(self, news: News) -> None:
         self.notify(news.text, title=news.title, severity=news.severity, markup=False, timeout=8)

@@ -93,6 +93,7 @@ async def test_two_people_under_main_share_a_memory_until_the_scope_is_changed_h
         assert "✘" in matrix(pilot)
         await until(pilot, lambda: bool(screen.query_one("#leak", Banner).variants), "the banner")
         assert "SHARED MEMORY: Bob" in text(app)
+        assert "share one memory: each" not in text(app)  # no notice over what the banner says
         assert "2 people → 1 session" in text(app)
 
         await pilot.press("escape", "p")

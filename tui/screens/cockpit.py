@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from engine.engine import Engine
+from engine.errors import Problem
 from engine.text import safe_line
 from tui import advice, modes
 from tui.bridge import Batch
@@ -167,6 +168,10 @@ class CockpitScreen(Screen[None]):
         self.query_one("#broken", Banner).variants = told
         leaks = advice.leak_lines(tuple(self.tracker.leaks.values()), glyphs)
         self.query_one("#leak", Banner).variants = leaks
+
+    def tells_of(self, problem: Problem) -> bool:
+        """Whether a line of the screen says this; then no notice covers the rest of it."""
+        return False
 
     def on_banner_dismissed(self) -> None:
         self.dismiss_leaks()

@@ -14,7 +14,7 @@ from textual.widgets import TextArea
 
 from engine.clock import iso
 from engine.config.schema import DmScope
-from engine.errors import BranchlineError
+from engine.errors import BranchlineError, Problem
 from engine.events import ReplyDelta
 from engine.scenario.cast import SAMPLE, Persona, joined
 from engine.scenario.matrix import MatrixRow
@@ -339,6 +339,10 @@ class SimulatorScreen(PlayScreen):
             told = exposure_lines(self.house.troupe.seen(), glyphs)
             banner.variants = told if told != self._put_away else ()
         banner.set_class(shared, "-shared")
+
+    def tells_of(self, problem: Problem) -> bool:
+        """People who share a memory are what the banner and the matrix are about."""
+        return problem.path == "session.dmScope"
 
     def dismiss_leaks(self) -> None:
         self._put_away = exposure_lines(self.house.troupe.seen(), self.home.glyphs)
