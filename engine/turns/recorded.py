@@ -12,6 +12,7 @@ from engine.errors import StoreError
 from engine.routing.envelope import Envelope
 from engine.routing.keys import chat_type
 from engine.sessions.entries import Entry
+from engine.sessions.records import SessionRecord
 from engine.sessions.store import Store
 from engine.turns.origin import envelope_of
 
@@ -19,6 +20,7 @@ __all__ = [
     "Recorded",
     "by_name",
     "recorded_envelopes",
+    "recorded_lately",
     "recorded_messages",
     "recorded_of",
     "some_recorded",
@@ -70,20 +72,39 @@ def recorded_messages(store: Store) -> Iterator[Recorded]:
         StoreError: the sessions cannot be listed.
     """
     for record in store.list():
-        if record.kind != "session" or by_name(record.key):
-            continue
-        try:
-            transcript = store.open(record)
-        except StoreError:
-            continue
-        try:
-            for node in transcript.tree.nodes.values():
-                if node.role == "user":
-                    found = recorded_of(transcript.tree.entry(node.id))
-                    if found is not None:
-                        yield found
-        finally:
-            transcript.close()
+        yield from _of(store, record)
+
+
+def recorded_lately(store: Store, *, sessions: int, each: int) -> list[Recorded]:
+    """The last messages that were routed, oldest first: at most `each` of the `sessions` that were
+    active last, so it costs no more where there are thousands.
+
+    Raises:
+        StoreError: the sessions cannot be listed.
+    """
+    latest = sorted(store.list(), key=lambda record: -record.last_active)
+    routed = [one for one in latest if one.kind == "session" and not by_name(one.key)]
+    found = [one for record in routed[:sessions] for one in _of(store, record, last=each)]
+    return sorted(found, key=lambda message: message.when)
+
+
+def _of(store: Store, record: SessionRecord, *, last: int | None = None) -> Iterator[Recorded]:
+    """The routed messages of a session, in file order; the last ones, or all."""
+    if record.kind != "session" or by_name(record.key):
+        return
+    try:
+        transcript = store.open(record)
+    except StoreError:
+        return
+    try:
+        tree = transcript.tree
+        names = [node.id for node in tree.nodes.values() if node.role == "user"]
+        for name in names if last is None else names[-last:]:
+            found = recorded_of(tree.entry(name))
+            if found is not None:
+                yield found
+    finally:
+        transcript.close()
 
 
 def some_recorded(store: Store, *, most: int, seconds: float) -> tuple[list[Envelope], bool]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 from pathlib import Path
 
 import pytest
@@ -420,3 +422,66 @@ async def test_hostile_people_and_words_do_no_harm(state: Path, size: tuple[int,
         await pilot.press("escape")
         recorded = load_scenario(screen._write("evil"))
         assert [one.text for step in recorded.steps for one in step.messages] == said
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("BRANCHLINE_TEST_SEEDS", "2"))))
+@pytest.mark.parametrize("size", [WIDE, SMALL, TINY])
+async def test_whatever_is_pressed_in_a_scenario_the_simulator_goes_on(
+    state: Path, size: tuple[int, int], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("EDITOR", "VISUAL", "PAGER"):
+        monkeypatch.setenv(name, "true")
+    monkeypatch.setattr(BranchlineApp, "action_quit", lambda self: None)
+    chance = random.Random(f"{seed} {size}")
+    typed = ["a", "space", "slash", "enter", "ctrl+j", "x", "escape", "tab", "3"]
+    pressed: list[str] = []
+    async with running(state, size, paced=False) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await at(pilot, screen, chance.choice(["rush-hour", "pairing", "redelivery"]))
+        for number in range(int(os.environ.get("BRANCHLINE_TEST_KEYS", "120"))):
+            active = app.screen.active_bindings
+            keys = [key for key, one in active.items() if one.enabled and key not in LEFT_OUT]
+            key = chance.choice(chance.choice([keys, keys, typed]) or typed)
+            pressed.append(key)
+            app.simulate_key(key)
+            if number % 3 == 0:
+                await pilot.pause()
+            assert app.is_running, " ".join(pressed[-20:])
+        await pilot.pause(0.3)
+        assert len(lines(app)) == size[1], pressed[-20:]
+
+
+LEFT_OUT = {"ctrl+q", "ctrl+c", "f2", "f3", "f5", "1", "2", "4"}
+
+
+async def test_with_nobody_left_nothing_breaks_and_somebody_can_come(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await pilot.press("escape", "x", "x")
+        await shows(pilot, "Nobody is here", "0 people")
+        for key in ("tab", "o", "b", "d", "D", "e", "x", "z", "O", "h", "w", "less_than_sign"):
+            await pilot.press(key, "escape")
+        screen.come_in(Envelope("slack", peer=Peer("dm", "u1"), team_id="T1"))
+        await shows(pilot, "1 u1", "slack · team T1", "dm u1")
+
+
+async def test_a_scenario_that_cannot_be_used_is_told_and_leaves_all_as_it_was(state: Path) -> None:
+    folder = state / "scenarios"
+    folder.mkdir(mode=0o700)
+    wrong = folder / "wrong.scenario.json5"
+    wrong.write_text('{users: {}, steps: [{\n  as: "nobody", say: "x"}]}')
+    config = folder / "config.scenario.json5"
+    config.write_text('{config: {session: {dmScope: "none"}}, users: {}, steps: []}')
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await pilot.press("escape", "S")
+        await shows(pilot, "wrong", "config")
+        await pilot.press("escape")
+        screen.open_scenario(wrong)
+        await shows(pilot, "there is no user nobody")
+        screen.open_scenario(config)
+        await shows(pilot, "dmScope")
+        await pilot.pause(0.3)
+        assert screen.house.stage is None
+        await speak(pilot, screen, 0, "still here")
+        await answered(pilot, screen, 0, "still here")

@@ -27,6 +27,9 @@ from tui.widgets.lanelines import account_line, end_of, peer_line
 
 __all__ = ["PeopleScreen", "known_in"]
 
+KNOWN, MESSAGES = 100, 200
+"""Sessions, and messages of each, in which people are looked for; the latest."""
+
 NEW = Envelope("telegram", peer=Peer("dm", ""))
 """What stands in the form for somebody new."""
 
@@ -36,10 +39,10 @@ def known_in(screen: LaneScreen) -> tuple[Persona, ...]:
     from engine.clock import SystemClock
     from engine.disk import Disk
     from engine.sessions.store import Store
-    from engine.turns.recorded import recorded_messages
+    from engine.turns.recorded import recorded_lately
 
     store = Store(Disk(), screen.engine.state_dir, SystemClock())
-    messages = sorted(recorded_messages(store), key=lambda message: message.when)
+    messages = recorded_lately(store, sessions=KNOWN, each=MESSAGES)
     return known_people(message.envelope for message in messages)
 
 

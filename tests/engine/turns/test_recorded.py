@@ -7,7 +7,7 @@ from engine.clock import SystemClock
 from engine.disk import Disk
 from engine.routing.envelope import Envelope
 from engine.sessions.store import Store
-from engine.turns.recorded import by_name, recorded_envelopes
+from engine.turns.recorded import by_name, recorded_envelopes, recorded_lately
 from tests.engine.conftest import Open, answer, dm, said
 
 
@@ -40,3 +40,19 @@ def test_keys_that_only_a_name_leads_to() -> None:
     assert by_name("agent:main:subagent:7")
     assert not by_name("agent:main:main")
     assert not by_name("agent:main:telegram:group:x:topic:9")
+
+
+async def test_what_was_said_lately_is_of_the_latest_sessions_oldest_first(
+    open_engine: Open,
+) -> None:
+    async with open_engine('{session: {dmScope: "per-channel-peer"}}') as engine:
+        for who in ("alice", "bob", "alice", "carol", "carol"):
+            await answer(engine, dm(who, "words"))
+        store = Store(Disk(), engine.state_dir, SystemClock())
+        names = [one.envelope.peer.id for one in recorded_lately(store, sessions=9, each=9)]  # type: ignore[union-attr]
+        assert sorted(names) == ["alice", "alice", "bob", "carol", "carol"]
+        whens = [one.when for one in recorded_lately(store, sessions=9, each=9)]
+        assert whens == sorted(whens)
+        few = recorded_lately(store, sessions=2, each=1)
+        assert len(few) == 2
+        assert len({one.envelope.peer for one in few}) == 2
