@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from engine.routing.envelope import Envelope
 from engine.turns.order import TurnResult
 from tests.tui.driving import SMALL, TINY, WIDE, running, say, screen, shows, until
-from tests.tui.shown import text
+from tests.tui.shown import lines, text
 from tui import modes
 from tui.app import BranchlineApp
 from tui.demo.make import make_state
@@ -229,3 +229,23 @@ async def test_an_ordinary_first_start_offers_the_demo_and_help(tmp_path: Path) 
         await shows(pilot, "New here? F1 helps, and `branchline --demo`")
         await say(pilot, "hello")
         await until(pilot, lambda: "New here?" not in text(app))
+
+
+async def test_in_ascii_every_sign_of_it_is_plain(tmp_path: Path) -> None:
+    state = tmp_path / "demo"
+    await make_state(state)
+    config = state / "branchline.json5"
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("  session: {", '  ui: { glyphs: "ascii" },\n  session: {', 1))
+    async with running(state) as (app, pilot):
+        assert app.tour is not None
+        panel = screen(app).query_one(TourPanel)
+        for step in STEPS:
+            app.tour.last = step
+            app.tour.skip()
+            app.tour.last = step
+            app.tour.show(True)
+            await pilot.pause()
+            x, y, width, height = panel.region
+            rows = [row[x : x + width] for row in lines(app)[y : y + height]]
+            assert "\n".join(rows).isascii(), rows

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from tui.glyphs import UNICODE, Glyphs
+from tui.glyphs import ASCII, UNICODE, Glyphs
 from tui.tones import MUTED
 from tui.tour import CHAPTERS, Step, Tour
 
@@ -18,12 +18,22 @@ END = "That was the tour. `F8` puts it away; `^Q` leaves, and `branchline` alone
 SHORT = 16
 """Rows of a screen below which only what to do next is said."""
 
-_KEYS = "F8 hide · F9 skip"
+_KEYS = ("F8 hide", "F9 skip")
+
+
+_PLAIN = str.maketrans(
+    {UNICODE.fold: ASCII.fold, UNICODE.warning: ASCII.warning, "“": '"', "”": '"'}
+)
+"""One sign for one: what is spelled out stays as wide as it is."""
+
+
+def _said(text: str, glyphs: Glyphs) -> str:
+    return text.translate(_PLAIN) if glyphs is ASCII else text
 
 
 def spelled(text: str, glyphs: Glyphs) -> Content:
     """A text in which keys stand between backticks."""
-    parts = text.replace(UNICODE.fold, glyphs.fold).split("`")
+    parts = _said(text, glyphs).split("`")
     return Content.assemble(
         *((part, "$primary bold" if place % 2 else "") for place, part in enumerate(parts))
     )
@@ -79,7 +89,9 @@ class TourPanel(Widget):
         tight = self.app.size.height < SHORT
         lines = [] if tight else [self._head(tour, width)]
         if tour.last is not None and not tight:
-            told = Content.assemble((f"{self._glyphs.yes} ", "$text-success bold"), tour.last.told)
+            told = Content.assemble(
+                (f"{self._glyphs.yes} ", "$text-success bold"), _said(tour.last.told, self._glyphs)
+            )
             lines += told.stylize(MUTED, 2).wrap(width)
         step = tour.current
         sign = f"{self._glyphs.arrow} " if step is not None else ""
@@ -89,12 +101,13 @@ class TourPanel(Widget):
     def _head(self, tour: Tour, width: int) -> Content:
         done = sum(step.id in tour.done for step in tour.steps)
         where = Content.assemble(("Tour ", "bold"), f"{done} of {len(tour.steps)}", "   ")
-        keys = Content.styled(_KEYS, MUTED)
-        room = width - cell_len(_KEYS) - 1
+        keys = f" {self._glyphs.dot} ".join(_KEYS)
+        room = width - cell_len(keys) - 1
         for chapters in (self._chapters(tour), self._chapter(tour.current)):
             line = Content.assemble(where, chapters)
             if line.cell_length <= room:
-                return Content.assemble(line, " " * (width - line.cell_length - len(_KEYS)), keys)
+                gap = " " * (width - line.cell_length - cell_len(keys))
+                return Content.assemble(line, gap, (keys, MUTED))
         return where.truncate(width)
 
     def _chapters(self, tour: Tour) -> Content:
