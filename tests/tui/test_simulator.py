@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -359,6 +360,16 @@ async def test_lanes_page_where_not_all_fit(state: Path, size: tuple[int, int]) 
         await until(pilot, lambda: len(screen.in_view) == 1, "one alone")
         await pilot.press("escape")
         await until(pilot, lambda: len(screen.in_view) == room, "all again")
+
+
+async def test_keys_of_one_burst_go_where_those_before_them_led(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        for key in ("a", "b", "tab", "c", "d", "shift+tab", "e", "escape", "p"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: isinstance(app.screen, ScopeDialog), "p acted as a key")
+        await pilot.press("escape")
+        assert [lane.composer.draft for lane in screen.in_view] == ["abe", "cd"]
 
 
 async def test_drafts_stay_with_their_person_when_lanes_page(state: Path) -> None:

@@ -153,7 +153,7 @@ class LaneScreen(CockpitScreen):
         person = self.current
         lane = self.lane_of(person) if person is not None else None
         if lane is not None:
-            (lane.composer if writing else lane.conversation).focus()
+            self.set_focus(lane.composer if writing else lane.conversation)
 
     def on_descendant_focus(self) -> None:
         """A click into another lane takes the focus there."""

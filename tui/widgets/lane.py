@@ -63,6 +63,28 @@ class LaneTalk(Conversation):
     ]
 
 
+class LaneComposer(Composer):
+    """The composer of a lane. Keys of one burst go where the ones before them led: `Tab` moves the
+    focus before the next letter is looked at, and a letter that came for a lane that was left
+    meanwhile is handed on."""
+
+    LEADS: ClassVar[tuple[str, ...]] = ("lane(1)", "lane(-1)", "leave")
+    """Actions of the screen that move the focus."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        now = self.screen.focused
+        if now is not None and now is not self:
+            event.stop()
+            event.prevent_default()
+            now._forward_event(events.Key(event.key, event.character))
+        elif not event.is_printable and not self.menu.is_open:
+            found = self.screen.active_bindings.get(event.key)
+            if found is not None and found.binding.action in self.LEADS:
+                event.stop()
+                event.prevent_default()
+                await self.run_action(f"screen.{found.binding.action}")
+
+
 class Lane(Vertical):
     """One of the lanes side by side. Whom it is given to may change; `give` says to whom.
 
@@ -121,7 +143,7 @@ class Lane(Vertical):
         yield Static(classes="head", markup=False)
         yield LaneTalk()
         yield Static(classes="foot", markup=False)
-        yield Composer(commands=COMMANDS)
+        yield LaneComposer(commands=COMMANDS)
 
     # whose it is
 
