@@ -217,6 +217,12 @@ async def to_demo(app: Home) -> None:
     await app.run_action("app.quit")
 
 
+def copy_place(app: Home, place: str) -> None:
+    """For another terminal: `branchline --state-dir PLACE …` works on the same sessions."""
+    app.copy_to_clipboard(place)
+    app.say(place, "Path copied")
+
+
 class _App(Offers):
     """What the app itself can do."""
 
@@ -252,6 +258,8 @@ class _App(Offers):
             yield "Look around in the demo", told, partial(to_demo, app)
         if not app.memory.hint_dismissed:
             yield "Put the advice on models away", "For good", app.hush_advice
+        place = str(app.engine.state_dir)
+        yield "Copy the path of the state directory", place, partial(copy_place, app, place)
         yield "Screenshot", "Save the screen as SVG", app.deliver_screenshot
         yield "Quit", "Leave Branchline", app.action_quit
 

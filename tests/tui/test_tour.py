@@ -249,3 +249,11 @@ async def test_in_ascii_every_sign_of_it_is_plain(tmp_path: Path) -> None:
             x, y, width, height = panel.region
             rows = [row[x : x + width] for row in lines(app)[y : y + height]]
             assert "\n".join(rows).isascii(), rows
+
+
+async def test_the_palette_says_where_the_demo_is(tmp_path: Path) -> None:
+    async with touring(tmp_path) as (app, pilot, _):
+        await pilot.press("ctrl+p", *"pathofthestate")
+        await until(pilot, lambda: "Copy the path of the state" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.clipboard == str(app.engine.state_dir))
