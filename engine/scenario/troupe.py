@@ -22,9 +22,10 @@ from engine.config.schema import DmScope
 from engine.engine import Engine
 from engine.errors import BranchlineError, CommandError, ModelError
 from engine.events import ConfigChanged, Event
+from engine.routing.envelope import Envelope
 from engine.routing.read import read_envelope
 from engine.routing.router import Route
-from engine.scenario.cast import Persona, cast_of
+from engine.scenario.cast import Persona, bare, cast_of, persona
 from engine.scenario.matrix import MatrixRow, matrix
 from engine.scenario.play import Failure, Played, judged, wrongly_exposed
 from engine.scenario.record import BY_HAND, Recorder, patch_between, routing_part
@@ -82,6 +83,13 @@ class Troupe:
         self._before: frozenset[Sighting] = frozenset()
 
     # people
+
+    def person(self, envelope: Envelope) -> Persona:
+        """Who writes with these facts: somebody who was here before, else somebody new, told apart
+        from everybody who was, so that a recording can name each."""
+        place = bare(envelope)
+        known = (one for one in self._everybody if one.envelope == place)
+        return next(known, None) or persona(envelope, self._everybody)
 
     def add(self, one: Persona, place: int | None = None) -> None:
         """Somebody comes in, at the end or at a place."""

@@ -11,11 +11,10 @@ from textual.content import Content
 
 from engine.errors import BranchlineError
 from engine.routing.envelope import Envelope, Peer
-from engine.scenario.cast import Persona, known_people, persona
+from engine.scenario.cast import Persona, known_people
 from engine.scenario.values import Message, Step, StepKind
 from engine.text import safe_line
 from engine.turns.intake import identified
-from engine.values import replace
 from tui import isolation
 from tui.later import later
 from tui.offers import Offer, Offers
@@ -200,17 +199,21 @@ class PeopleScreen(LaneScreen):
         if old is None or old not in self.people:
             self.come_in(found)
             return
-        others = [one for one in self.people if one != old]
-        new = persona(found, others)
-        self.house.troupe.replace(old, replace(new, via=new.via))
+        new = self.house.troupe.person(found)
+        if new in self.people:
+            self.go_to_lane(self.people.index(new))
+            return
+        self.house.troupe.replace(old, new)
         for marks in (self.dropping, self.mentioning):
             marks.discard(old)
         self.go_to_lane(self.people.index(new))
 
     def come_in(self, envelope: Envelope) -> None:
-        """Somebody comes in, to the right of all others."""
-        self.house.troupe.add(persona(envelope, self.people))
-        self.go_to_lane(len(self.people) - 1, write=True)
+        """Somebody comes in, to the right of all others, or is here already."""
+        one = self.house.troupe.person(envelope)
+        if one not in self.people:
+            self.house.troupe.add(one)
+        self.go_to_lane(self.people.index(one), write=True)
 
     def action_identity(self) -> None:
         if (person := self.current) is not None:

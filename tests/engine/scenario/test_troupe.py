@@ -24,6 +24,7 @@ from engine.scenario.stage import merged
 from engine.scenario.troupe import LiveTroupe, StageTroupe, Troupe
 from engine.scenario.values import Message, Scenario, Step
 from engine.scenario.write import scenario_text
+from engine.values import replace
 
 ALICE = Envelope("telegram", peer=Peer("dm", "alice"), sender=Sender("alice", "Alice"))
 BOB = Envelope("telegram", peer=Peer("dm", "bob"), sender=Sender("bob", "Bob"))
@@ -115,6 +116,23 @@ async def test_people_come_go_and_write_from_elsewhere(tmp_path: Path) -> None:
         troupe.add(bob, 0)
         troupe.remove(alice)
         assert [one.via for one in troupe.people] == ["telegram", "room"]
+
+
+async def test_who_was_somebody_else_before_is_told_apart_in_a_recording(tmp_path: Path) -> None:
+    topic = replace(ROOM, thread_id="7", guild_id="742")
+    async with live(tmp_path / "s", {"session": {"dmScope": "per-peer"}}, topic) as troupe:
+        carol = troupe.people[0]
+        keys = [(await troupe.play(said(troupe, 0, "x")))[0].key]
+        plain = troupe.person(ROOM)
+        assert plain != carol
+        troupe.replace(carol, plain)
+        keys += [one.key for one in await troupe.play(said(troupe, 0, "y"))]
+        assert troupe.person(replace(topic, text="z", message_id="1")) == carol
+        text = scenario_text(troupe.recorded("by-hand"))
+    outcome = await run_scenario(read_scenario(text, tmp_path / "x"))
+    assert outcome.failures == ()
+    assert [one.key for step in outcome.steps for one in step.said] == keys
+    assert keys == ["agent:main:discord:group:g1:thread:7", "agent:main:discord:group:g1"]
 
 
 async def test_a_recording_of_the_open_engine_goes_to_the_same_places(tmp_path: Path) -> None:
