@@ -257,3 +257,15 @@ async def test_the_palette_says_where_the_demo_is(tmp_path: Path) -> None:
         await until(pilot, lambda: "Copy the path of the state" in text(app))
         await pilot.press("enter")
         await until(pilot, lambda: app.clipboard == str(app.engine.state_dir))
+
+
+async def test_a_key_that_the_keymap_moved_is_told_as_it_is_now(tmp_path: Path) -> None:
+    async with touring(tmp_path) as (app, pilot, tour):
+        config = app.engine.config_path
+        assert config is not None
+        moved = 'keymap: { "tree.xray": "E" },\n  session: {'
+        config.write_text(config.read_text("utf-8").replace("session: {", moved, 1), "utf-8")
+        await until(pilot, lambda: app.engine.config.keymap == {"tree.xray": "E"})
+        await pilot.press("f9", "f3")
+        await ticked(pilot, tour, "tree")
+        await shows(pilot, "→ E: what the model would see from here")

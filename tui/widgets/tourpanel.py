@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
+from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
 from tui.glyphs import ASCII, UNICODE, Glyphs
+from tui.home import home_of
 from tui.tones import MUTED
 from tui.tour import CHAPTERS, Step, Tour
 
 __all__ = ["TourPanel", "spelled"]
 
+END_KEYS = ("tour.show", "app.quit", "")
 END = "That was the tour. `F8` puts it away; `^Q` leaves, and `branchline` alone is yours."
 
 SHORT = 16
@@ -31,9 +36,12 @@ def _said(text: str, glyphs: Glyphs) -> str:
     return text.translate(_PLAIN) if glyphs is ASCII else text
 
 
-def spelled(text: str, glyphs: Glyphs) -> Content:
-    """A text in which keys stand between backticks."""
+def spelled(text: str, glyphs: Glyphs, keys: Sequence[str] = ()) -> Content:
+    """A text in which keys stand between backticks; those of `keys`, in order, in their place
+    where they are not ""."""
     parts = _said(text, glyphs).split("`")
+    for place, key in zip(range(1, len(parts), 2), keys, strict=False):
+        parts[place] = key or parts[place]
     return Content.assemble(
         *((part, "$primary bold" if place % 2 else "") for place, part in enumerate(parts))
     )
@@ -95,8 +103,14 @@ class TourPanel(Widget):
             lines += told.stylize(MUTED, 2).wrap(width)
         step = tour.current
         sign = f"{self._glyphs.arrow} " if step is not None else ""
-        asked = spelled(step.ask if step is not None else END, self._glyphs)
+        ask, names = (step.ask, step.keys) if step is not None else (END, END_KEYS)
+        asked = spelled(ask, self._glyphs, [self._moved(name) for name in names])
         return [*lines, *Content.assemble((sign, "$accent bold"), asked).wrap(width)]
+
+    def _moved(self, name: str) -> str:
+        """The key that the keymap gives a binding instead of its own; "" where it gives none."""
+        keys = home_of(self).engine.config.keymap.get(name, "").split(",")[0].strip()
+        return self.app.get_key_display(Binding(keys, "")) if keys else ""
 
     def _head(self, tour: Tour, width: int) -> Content:
         done = sum(step.id in tour.done for step in tour.steps)
