@@ -108,6 +108,7 @@ async def test_two_people_under_main_share_a_memory_until_the_scope_is_changed_h
         await pilot.press("enter")
         await until(pilot, lambda: app.engine.config.session.dm_scope == "per-channel-peer", "it")
         await until(pilot, lambda: "2 people → 2 sessions" in text(app), "two sessions")
+        await answered(pilot, screen, 1, "what was said before stays in agent:main:main")
         await speak(pilot, screen, 1, "what was the last message?")
         await answered(pilot, screen, 1, "Nothing was said before this")
         await until(pilot, lambda: "✘" not in verdict_line(pilot), "the verdict")

@@ -137,6 +137,7 @@ class Lane(Vertical):
         self._glyphs = UNICODE
         self._source: object = None
         self._key = ""
+        self._before = ""
         self._said: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -150,17 +151,24 @@ class Lane(Vertical):
     def give(self, person: Persona, key: str, engine: Engine, tracker: Tracker) -> None:
         """Give the lane to somebody who writes to a session; nothing happens when it is so."""
         if self.person != person or self.chat is None or self._source is not tracker:
-            self.person, self._source, self._key = person, tracker, ""
+            self.person, self._source, self._key, self._before = person, tracker, "", ""
             self.chat = Chat(engine, tracker, self.conversation, Content, reads=False)
             name = safe_line(person.name, limit=40)
             self.composer.placeholder = Content(f"{name} says …")
         if key != self._key:
-            self._key = key
+            self._before, self._key = self._key, key
             later(self, self._open, group="open")
 
     async def _open(self) -> None:
-        if self.chat is not None:
-            await self._read(self.chat.open(self._key))
+        chat, key, before = self.chat, self._key, self._before
+        if chat is None:
+            return
+        await self._read(chat.open(key))
+        if before and chat.ref == key and chat.view is None:
+            told = (
+                f"from here on this person writes to {key}; what was said before stays in {before}"
+            )
+            chat.note(told)
 
     async def _refresh(self) -> None:
         if self.chat is not None:
