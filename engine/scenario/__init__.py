@@ -43,6 +43,7 @@ A step with `expect` of its own holds for its message: `agent`, `key`, `matchedB
 `otherSession` (ids of earlier messages), `reply` and `request`, each with `contains`, `never`
 (texts, case-insensitive) and `matches` (a regular expression). `say: "/new"` is a command.
 
-`read_scenario` reads a file and names every problem with its line; `Stage` plays it, step by
-step; `run_scenario` plays all of it.
+`read_scenario` reads a file and names every problem with its line, `scenario_text` writes one;
+`Stage` plays it, step by step; `run_scenario` plays all of it. `LiveTroupe` and `StageTroupe` let
+a person speak as anybody, and keep what was done as a scenario; `matrix` tells who shares a memory.
 """

@@ -195,6 +195,19 @@ async def test_a_run_can_be_paused_and_a_restart_is_played(state: Path) -> None:
         assert screen.house.bridge.tracker.infos, "the news of the new engine are heard"
 
 
+async def test_enter_on_a_step_plays_as_far_as_that(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await at(pilot, screen, "password-leak")
+        screen.steps.focus()
+        screen.steps.go_to(2)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(stage_of(screen).played) == 2, "two steps")
+        await until(pilot, lambda: not screen.running, "it stands")
+        await pilot.pause(0.8)
+        assert len(stage_of(screen).played) == 2
+
+
 async def test_what_was_done_by_hand_is_kept_as_a_scenario_that_does_it_again(state: Path) -> None:
     async with running(state) as (app, pilot):
         screen = await simulator(app, pilot)

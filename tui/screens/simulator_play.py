@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from textual import on
+
 from engine.clock import parse_iso
 from engine.errors import BranchlineError, StoreError
 from engine.scenario.shipped import ENDING, OWN
@@ -17,6 +19,7 @@ from tui import isolation
 from tui.later import later
 from tui.offers import Offer, Offers
 from tui.screens.simulator_people import PeopleScreen
+from tui.widgets.rowlist import RowList
 
 __all__ = ["PlayScreen"]
 
@@ -157,20 +160,39 @@ class PlayScreen(PeopleScreen):
         if stage is not None and stage.over:
             self.say("R begins it again", "It is over")
             return
-        self.running = not self.running
         if self.running:
-            later(self, self._run, group="run")
+            self.running = False
+            self.draw()
+        else:
+            self.run_to(None)
+
+    def run_to(self, number: int | None) -> None:
+        """Play all steps up to one, or to the end."""
+        self.running = True
+        later(self, partial(self._run, number), group="run")
         self.draw()
 
-    async def _run(self) -> None:
+    async def _run(self, number: int | None) -> None:
         stage = self.house.stage
-        while self.running and self.house.stage is stage and await self._step():
-            if stage is not None and stage.over:
+        while self.running and stage is not None and self.house.stage is stage:
+            if stage.over or (number is not None and len(stage.played) >= number):
+                break
+            if not await self._step():
                 break
             await asyncio.sleep(REST)
         self.running = False
         if self.stands:
             self.draw()
+
+    @on(RowList.Selected)
+    def _step_chosen(self, event: RowList.Selected) -> None:
+        """Enter on a step, or a click: play as far as that."""
+        event.stop()
+        stage = self.house.stage
+        if stage is not None and isinstance(event.key, int):
+            number = event.key or len(stage.stage.scenario.steps)
+            if number > len(stage.played):
+                self.run_to(number)
 
     def action_reset(self) -> None:
         """Begin the scenario again, on an empty stage."""

@@ -147,7 +147,8 @@ class StepList(RowList):
     ## Steps
 
     `✔` held, `✘` did not (what was expected and what came stands below), `○` is still to come.
-    `s` plays the next step, `r` all of them, `R` begins again.
+    `s` plays the next step, `Enter` all up to the one under the cursor, `r` all of them; `R` begins
+    again.
     """
 
     def show(
