@@ -11,7 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Static
 
 from engine.engine import Engine
@@ -61,6 +63,10 @@ class LaneTalk(Conversation):
         Binding(one.key, one.action, one.description, id=one.id, show=False, tooltip=one.tooltip)
         for one in Binding.make_bindings(Conversation.BINDINGS)
     ]
+
+    # As Textual has it, but a reply that grew is laid out once, not twice: the second time is for
+    # scroll bars, and a lane has none.
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
 
 class LaneComposer(Composer):

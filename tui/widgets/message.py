@@ -12,6 +12,7 @@ import time
 
 from textual.content import Content
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
@@ -173,6 +174,9 @@ def _alike(one: Content, other: Content) -> bool:
 
 class LiveMessage(MessageView):
     """A reply while it is written. `feed` takes what arrives, `state` says what goes on."""
+
+    # As Textual has it, but without a second layout each time a row comes: nothing scrolls here.
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
     def __init__(self, shown: Shown, text: str = ""):
         super().__init__(shown, Prepared(()))
