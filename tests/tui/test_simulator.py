@@ -376,6 +376,21 @@ async def test_lanes_page_where_not_all_fit(state: Path, size: tuple[int, int]) 
         await until(pilot, lambda: len(screen.in_view) == room, "all again")
 
 
+async def test_a_lane_that_was_scrolled_up_says_what_came_below(state: Path) -> None:
+    await seed(state, {"ann": [f"word {number}" for number in range(12)]})
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        [lane] = screen.in_view
+        await answered(pilot, screen, 0, "word 11")
+        assert "below" not in str(lane.border_subtitle)
+        await pilot.press("escape", "pageup")
+        await until(pilot, lambda: "End" in str(lane.border_subtitle), "it is not at the end")
+        await speak(pilot, screen, 0, "one more")
+        await until(pilot, lambda: "2 new below" in str(lane.border_subtitle), "what came")
+        await pilot.press("escape", "end")
+        await until(pilot, lambda: "End" not in str(lane.border_subtitle), "at the end again")
+
+
 async def test_keys_of_one_burst_go_where_those_before_them_led(state: Path) -> None:
     async with running(state) as (app, pilot):
         screen = await simulator(app, pilot)
@@ -510,3 +525,23 @@ async def test_a_scenario_that_cannot_be_used_is_told_and_leaves_all_as_it_was(s
         assert screen.house.stage is None
         await speak(pilot, screen, 0, "still here")
         await answered(pilot, screen, 0, "still here")
+
+
+async def test_the_warning_of_shared_memory_can_be_put_away_until_there_is_more(
+    state: Path,
+) -> None:
+    (state / "branchline.json5").write_text(LEAKY)
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        banner = screen.query_one("#leak", Banner)
+        for place, words in ((0, "my code is 4711"), (1, "hello")):
+            await speak(pilot, screen, place, words)
+            await answered(pilot, screen, place, words)
+        await until(pilot, lambda: bool(banner.variants), "the banner")
+        await pilot.press("escape", "X")
+        await until(pilot, lambda: not banner.variants, "it is put away")
+        assert "Bob" in matrix(pilot), "the matrix still tells of it"
+        await speak(pilot, screen, 0, "and now?")
+        await until(pilot, lambda: any("Alice is" in told for told in banner.variants), "more")
+        await pilot.press("escape", "f2", "f4")
+        await until(pilot, lambda: app.screen is screen and bool(banner.variants), "it stays")

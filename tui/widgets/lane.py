@@ -68,6 +68,22 @@ class LaneTalk(Conversation):
     # scroll bars, and a lane has none.
     virtual_size = Reactive(Size(0, 0), layout=False)
 
+    @dataclass
+    class Below(Message):
+        """The end went out of view, came back, or more came below: says what, "" at the end."""
+
+        told: str
+
+    _told = ""
+
+    def _tell(self) -> None:
+        super()._tell()
+        more = f"{self._unseen:,} new below · End" if self._unseen else "more below · End"
+        told = "" if self.following else more
+        if told != self._told:
+            self._told = told
+            self.post_message(self.Below(told))
+
 
 class LaneComposer(Composer):
     """The composer of a lane. Keys of one burst go where the ones before them led: `Tab` moves the
@@ -144,6 +160,7 @@ class Lane(Vertical):
         self._source: object = None
         self._key = ""
         self._before = ""
+        self._below = ""
         self._said: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -211,13 +228,27 @@ class Lane(Vertical):
         self.border_title = drawn(
             self, Content(lane_title(facts, long=rows < 3, width=width, glyphs=glyphs))
         )
-        self.border_subtitle = drawn(self, badge(facts.letter, facts.route.agent_id, glyphs))
+        self._badge()
         head, foot = self.query_one(".head", Static), self.query_one(".foot", Static)
         head.set_class(rows == 0, "-none")
         if rows:
             head.update(drawn(self, head_lines(facts, width, rows, glyphs)))
         foot.update(drawn(self, foot_line(facts, width, glyphs)))
         self.composer.busy = facts.state not in ("idle", "")
+
+    def _badge(self) -> None:
+        """The lower edge: what came below, whose memory this is, and who answers."""
+        facts = self.facts
+        if facts is not None:
+            mark = badge(facts.letter, facts.route.agent_id, self._glyphs)
+            told = f"{self._below}  " if self._below else ""
+            self.border_subtitle = drawn(self, Content(told) + mark)
+
+    @on(LaneTalk.Below)
+    def _more_below(self, event: LaneTalk.Below) -> None:
+        event.stop()
+        self._below = event.told
+        self._badge()
 
     def on_resize(self) -> None:
         if self.facts is not None:
