@@ -10,9 +10,11 @@ from textual.app import App, ComposeResult
 
 from engine.errors import ModelError
 from engine.events import TurnEnded, TurnQueued, TurnStarted, TurnWaiting
+from engine.values import replace
 from tests.tui.made import CONFIG, NOW, info
 from tests.tui.shown import lines, text
 from tui.glyphs import ASCII, UNICODE, Glyphs
+from tui.sessionfilter import find
 from tui.tracker import Status, Tracker
 from tui.widgets.gauge import Fill
 from tui.widgets.rows import RowView
@@ -197,3 +199,31 @@ def _seconds(known: Tracker, query: str) -> float:
     start = time.perf_counter()
     rows(known, RowView(query=query))
     return time.perf_counter() - start
+
+
+def found(known: Tracker, query: str) -> set[str]:
+    return {each.key for each in find(known, query)}
+
+
+def test_words_of_the_filter_narrow_it_and_all_must_fit() -> None:
+    known = tracker()
+    known.take([TurnStarted(ALICE, "1", "e", "m"), TurnWaiting(BOB, "2", 41)])
+    assert found(known, "is:busy") == {ALICE}
+    assert found(known, "is:needs") == {BOB}
+    assert found(known, "is:archived") == {OLD}
+    assert found(known, "agent:OPS") == {BOB}
+    assert found(known, "agent:ops is:busy") == set()
+    assert found(known, "is:busy ali") == {ALICE}
+
+
+def test_the_filter_finds_labels_and_last_words() -> None:
+    known = tracker()
+    known.infos[BOB] = replace(known.infos[BOB], labels=("active", "escalated"))
+    assert found(known, "label:esc") == {BOB}
+    assert found(known, "long ago") == {OLD}
+
+
+def test_a_word_with_a_colon_that_is_no_filter_is_looked_for_in_keys() -> None:
+    assert found(tracker(), "dm:alice") == {ALICE}
+    assert found(tracker(), "is:nonsense") == set()
+    assert found(tracker(), "is: [bold]\x1b[31m") == set()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.fuzzy import Matcher
 
 from engine.config.schema import Config
 from engine.engine import SessionInfo
 from engine.text import safe_line
 from tui.cells import age, fit
 from tui.glyphs import UNICODE, Glyphs
-from tui.naming import agent_name, channel_tag, channel_title, is_stored, session_name
+from tui.naming import agent_name, channel_tag, session_name
+from tui.sessionfilter import find
 from tui.tracker import Status, Tracker
 from tui.widgets.gauge import level
 from tui.widgets.rowlist import RowList
@@ -138,7 +137,7 @@ def _arrange(tracker: Tracker, config: Config, view: RowView) -> list[_Group | S
     """Groups in the config's order, in each its sessions: found ones best first under a filter,
     else by rank, kept ones (archived, reset …) at the end."""
     groups: dict[str, list[SessionInfo]] = {agent.id: [] for agent in config.agents.list}
-    for info in _found(tracker, view.query):
+    for info in find(tracker, view.query):
         groups.setdefault(info.agent_id, []).append(info)
     rows: list[_Group | SessionInfo] = []
     for agent_id, infos in groups.items():
@@ -148,23 +147,6 @@ def _arrange(tracker: Tracker, config: Config, view: RowView) -> list[_Group | S
         if view.query or ("agent", agent_id) not in view.folded:
             rows.extend(infos)
     return rows
-
-
-def _found(tracker: Tracker, query: str) -> list[SessionInfo]:
-    infos = list(tracker.infos.values())
-    if not query:
-        return sorted(infos, key=lambda info: (is_stored(info), tracker.rank(info.ref)))
-    matcher = Matcher(query)
-    scored = [(_score(matcher, info), info) for info in infos]
-    hits = [(score, info) for score, info in scored if score > 0]
-    return [info for _, info in sorted(hits, key=itemgetter(0), reverse=True)]
-
-
-def _score(matcher: Matcher, info: SessionInfo) -> float:
-    """Names are matched loosely, keys and channels only as they are written."""
-    if by_name := matcher.match(session_name(info)):
-        return 1 + by_name
-    return float(matcher.query.lower() in f"{info.key} {channel_title(info)}".lower())
 
 
 class SessionList(RowList):
@@ -178,6 +160,10 @@ class SessionList(RowList):
     The sign before a name says how it stands: `◐` busy, `●` new reply, `○` idle, `!` needs you,
     `▫` stored (archived or reset). The small bar at the right is how much of the model's window
     the conversation fills.
+
+    The filter finds names loosely, and keys, people and last words as they are written. Words
+    such as `is:busy`, `is:new`, `is:needs`, `is:archived`, `agent:ops` and `label:escalated`
+    narrow it.
 
     **Enter** opens, **/** filters, **n** starts a new chat, **y** copies the session key.
     """
