@@ -26,6 +26,7 @@ from engine.events import (
 from engine.rights.company import Company, company_of
 from engine.rights.sharing import Sharing
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.scenario.cast import Persona
 from engine.sessions.entries import LEAF, Entry, is_bookkeeping
 from engine.text import safe_line
 from engine.values import replace
@@ -54,6 +55,7 @@ class Chat:
         ref: what is open: a session key, or the file of a leftover.
         view: what the inspector shows; None for a chat that has no entry yet.
         company: whose words are in the window.
+        speakers: as whom the operator writes in a session, where not as themselves.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Chat:
         self.ref = ""
         self.view: SessionView | None = None
         self.company = Company()
+        self.speakers: dict[str, Persona] = {}
         self._aside: str | None = None
         self._last: str | None = None
         self._started: str | None = None
@@ -245,8 +248,15 @@ class Chat:
         self._said.append(text)
         self._conversation.note(text)
 
+    def speak_as(self, ref: str, speaker: Persona | None) -> None:
+        """Write in a session as somebody; None: as oneself."""
+        if speaker is None:
+            self.speakers.pop(ref, None)
+        else:
+            self.speakers[ref] = speaker
+
     async def send(self, ref: str, text: str) -> Receipt:
-        """Send what the person wrote to a session.
+        """Send what was written to a session, or, as somebody, to where their messages go.
 
         Raises:
             BranchlineError: the engine does not take it.
@@ -257,5 +267,8 @@ class Chat:
                 "this is kept as it was and takes no messages",
                 remedy="Open the session that goes by its key now",
             )
+        speaker = self.speakers.get(ref)
+        if speaker is not None:
+            return await self._engine.submit(replace(speaker.envelope, text=text))
         envelope = Envelope(channel=OPERATOR_CHANNEL, text=text)
         return await self._engine.submit(envelope, session_key=ref)

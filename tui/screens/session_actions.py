@@ -6,12 +6,9 @@ from textual import getters, on
 from textual.widgets import Input, TextArea
 
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
-from engine.routing.keys import chat_key
 from engine.routing.router import Route
-from engine.text import safe_line
 from tui import isolation
 from tui.chat import Chat
-from tui.later import later
 from tui.screens.panes import PaneScreen
 from tui.widgets.composer import Composer
 from tui.widgets.lines import HintLine
@@ -46,27 +43,6 @@ class SessionActions(PaneScreen):
     def action_tree_here(self) -> None:
         """As `tree`, by a single letter."""
         self.action_tree()
-
-    def action_new_chat(self) -> None:
-        later(self, self._new_chat, group="dialog")
-
-    async def _new_chat(self) -> None:
-        from tui.widgets.dialogs.ask import Ask
-
-        agent = self._route_home().agent_id
-        hint = f"A chat of your own with {safe_line(agent)}; it is made by your first message."
-        name = await self.app.push_screen_wait(
-            Ask("New chat", hint=hint, check=self._chat_fault, placeholder="name, such as plans")
-        )
-        if name is not None:
-            self.open_session(chat_key(agent, name))
-            self.composer.focus()
-
-    def _chat_fault(self, name: str) -> str | None:
-        if not name:
-            return "A chat needs a name"
-        key = chat_key(self._route_home().agent_id, name)
-        return f"There is a chat {key} already" if key in self.tracker.infos else None
 
     def action_model(self) -> None:
         from tui.modelchoice import pick_model

@@ -28,7 +28,7 @@ from tui.fills import look_up, threshold
 from tui.later import later
 from tui.outbox import Outbox
 from tui.screens.chat_branches import ChatBranches
-from tui.screens.session_actions import SessionActions
+from tui.screens.session_keeping import SessionKeeping
 from tui.widgets.composer import Composer
 from tui.widgets.conversation import Conversation
 from tui.widgets.gauge import labelled
@@ -44,7 +44,7 @@ from tui.widgets.statusbar import StatusBar
 __all__ = ["SessionsScreen"]
 
 
-class SessionsScreen(ChatBranches, SessionActions):
+class SessionsScreen(ChatBranches, SessionKeeping):
     """All sessions, and one of them open."""
 
     HELP = """\
@@ -65,6 +65,16 @@ class SessionsScreen(ChatBranches, SessionActions):
     PANES = (SessionList, Conversation, Composer, Inspector)
     NAVIGATE = frozenset(
         {"compose", "new_chat", "filter", "pane", "zoom", "copy_key", "pairings", "tree_here"}
+        | {
+            "rename",
+            "label",
+            "archive",
+            "delete",
+            "bring_back",
+            "generations",
+            "write_as",
+            "new_session",
+        }
     )
     BINDING_GROUP_TITLE = "Sessions screen"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -176,6 +186,7 @@ class SessionsScreen(ChatBranches, SessionActions):
         asking = len(self.home.pairings.waiting)
         self.bar.show(advice.bar_state(self.engine, self.tracker, asking), glyphs)
         self._inspect()
+        self.draw_speaker()
         self.busy = self.composer.busy = self.chat.key in self.tracker.live
 
     def _inspect(self) -> None:

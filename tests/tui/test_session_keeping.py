@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.engine import Engine
+from tests.tui.driving import SMALL, running, say, screen, seed, shows, until
+
+ALICE = "agent:main:telegram:dm:alice"
+BOB = "agent:main:telegram:dm:bob"
+
+
+async def at(app: object, pilot: object, key: str) -> None:
+    screen(app).open_session(key)  # type: ignore[arg-type]
+    await until(pilot, lambda: screen(app).chat.ref == key)  # type: ignore[arg-type]
+    await pilot.press("escape")  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> Path:
+    await seed(tmp_path, {"alice": ["my code is tulip"], "bob": ["hello from bob"]})
+    return tmp_path
+
+
+async def test_a_name_and_labels_are_kept_on_disk(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        await at(app, pilot, ALICE)
+        await pilot.press("r")
+        await pilot.pause()
+        await pilot.press(*"vip", "enter")
+        await shows(pilot, "vip · Telegram DM")
+        await pilot.press("escape", "L")
+        await pilot.pause()
+        await pilot.press(*"escalated, slow", "enter")
+        info = app.bridge.tracker.infos
+        await until(pilot, lambda: info is not None and len(screen_labels(app)) == 2)
+    async with Engine.open(two, environ={}) as engine:
+        found = {info.key: info for info in await engine.sessions()}
+        assert found[ALICE].label == "vip"
+        assert found[ALICE].labels[1:] == ("escalated", "slow")
+
+
+def screen_labels(app: object) -> tuple[str, ...]:
+    return screen(app).tracker.infos[ALICE].labels[1:]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("key", "word"), [("A", "archived"), ("D", "in the trash")])
+async def test_what_is_put_away_comes_back_whole(two: Path, key: str, word: str) -> None:
+    async with running(two) as (app, pilot):
+        await at(app, pilot, ALICE)
+        await pilot.press(key)
+        if key == "D":
+            await shows(pilot, "To the trash")
+            await pilot.press("enter")
+        await shows(pilot, f"{word}. U brings it back")
+        await until(pilot, lambda: screen(app).chat.ref == "agent:main:main")
+        assert ALICE not in app.bridge.tracker.infos
+        await pilot.press("escape", "U")
+        await until(pilot, lambda: screen(app).chat.ref == ALICE)
+        await shows(pilot, "my code is tulip", "goes on")
+
+
+async def test_earlier_conversations_of_a_key_open_to_be_read(two: Path) -> None:
+    async with Engine.open(two, environ={}) as engine:
+        await engine.keeping.archive(ALICE)
+    await seed(two, {"alice": ["a fresh start"]})
+    async with running(two) as (app, pilot):
+        await at(app, pilot, ALICE)
+        await pilot.press("E")
+        await shows(pilot, "Earlier ones", "archived by hand")
+        await pilot.press("enter")
+        await shows(pilot, "my code is tulip")
+        assert screen(app).chat.kept
+
+
+async def test_the_operator_writes_as_a_person_and_as_themselves_again(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        await at(app, pilot, ALICE)
+        await pilot.press("a")
+        await shows(pilot, "Write as", "Yourself", "Alice")
+        await pilot.press("down", "enter")
+        await shows(pilot, "as Alice · telegram dm alice")
+        await say(pilot, "what is my code?")
+        await until(pilot, lambda: len(screen(app).conversation.query("MessageView")) >= 4)
+        page = await app.engine.history(ALICE)
+        said = [each for each in page.entries if each.text == "what is my code?"]
+        assert said[0].data["origin"]["sender"]["id"] == "alice"
+        await pilot.press("escape", "a")
+        await shows(pilot, "Yourself")
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: screen(app).chat.speakers == {})
+
+
+async def test_a_session_begins_for_an_agent_or_as_a_person(tmp_path: Path) -> None:
+    async with running(tmp_path, SMALL) as (app, pilot):
+        await pilot.press("escape", "N")
+        await shows(pilot, "New session", "As a person")
+        await pilot.press("down", "enter")
+        await shows(pilot, "New session as a person")
+        await pilot.press(*"Dora", "enter")
+        await until(pilot, lambda: screen(app).chat.ref == "agent:main:telegram:dm:dora")
+        await say(pilot, "hello there")
+        await until(pilot, lambda: "agent:main:telegram:dm:dora" in app.bridge.tracker.infos)
