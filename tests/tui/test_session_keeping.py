@@ -102,3 +102,17 @@ async def test_a_session_begins_for_an_agent_or_as_a_person(tmp_path: Path) -> N
         await until(pilot, lambda: screen(app).chat.ref == "agent:main:telegram:dm:dora")
         await say(pilot, "hello there")
         await until(pilot, lambda: "agent:main:telegram:dm:dora" in app.bridge.tracker.infos)
+
+
+async def test_an_archived_row_of_the_list_is_the_one_that_comes_back(two: Path) -> None:
+    async with Engine.open(two, environ={}) as engine:
+        made = await engine.keeping.archive(ALICE)
+    await seed(two, {"alice": ["a fresh start"]})
+    async with running(two) as (app, pilot):
+        rows = screen(app).sessions
+        rows.focus()
+        rows.filter("is:archived")
+        assert rows.go_to(made.ref)
+        await pilot.press("A")
+        await until(pilot, lambda: screen(app).chat.ref == ALICE)
+        await shows(pilot, "my code is tulip")

@@ -56,8 +56,8 @@ class SessionKeeping(SessionActions):
     @property
     def ref_here(self) -> str:
         """The session under the cursor of the list, else the one that is open."""
-        here = self.sessions.current_session if self.focused is self.sessions else None
-        return here or self.chat.ref
+        here = self.sessions.current if self.focused is self.sessions else None
+        return here if isinstance(here, str) else self.chat.ref
 
     def _begin(self, work: Callable[[], Awaitable[None]], group: str = "keeping") -> None:
         later(self, partial(self._carry_out, work), group=group, exclusive=False)
