@@ -26,6 +26,7 @@ from tui.terminal import titled
 from tui.theme import DARK, own_themes
 from tui.themes import ThemeFolder
 from tui.tour import Tour
+from tui.widgets.drawn import AsciiSigns
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -88,6 +89,8 @@ class BranchlineApp(Home):
         self.set_reactive(BranchlineApp.theme, DARK)  # assigned, all styles would be read twice
         self._missed: str | None = None  # the theme that had no file yet; "": none
         self.theme_folder = ThemeFolder(self, self._wear)
+        self._ascii = AsciiSigns(engine.config.ui.glyphs == "ascii")
+        self._filters.append(self._ascii)
         self._attention = Attention(self)
         self._animations = self.animation_level
         self._config_news = ConfigNews(self._say_news, self.set_timer)
@@ -132,6 +135,9 @@ class BranchlineApp(Home):
     def _apply_config(self) -> None:
         ui = self.engine.config.ui
         self.animation_level = "none" if ui.motion == "reduced" else self._animations
+        if self._ascii.enabled != (ui.glyphs == "ascii"):
+            self._ascii.enabled = not self._ascii.enabled
+            self.mutate_reactive(BranchlineApp.theme)  # so that everything is drawn anew
         wanted = ui.theme or self.memory.theme or DARK
         if wanted in self.available_themes:
             self.theme = wanted
@@ -211,7 +217,7 @@ class BranchlineApp(Home):
         return keymap_problems(self.engine.config.keymap, [BranchlineApp, *modes.nodes()])
 
     def get_key_display(self, binding: Binding) -> str:
-        return key_name(super().get_key_display(binding))
+        return key_name(super().get_key_display(binding), ascii_only=self._ascii.enabled)
 
     async def action_quit(self) -> None:
         self.at_the_end()

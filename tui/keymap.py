@@ -17,14 +17,17 @@ Table = dict[str, set[str]]
 
 
 _NAMES = {"pgup": "PgUp", "pgdn": "PgDn"}
+_WORDS = {"⏎": "Enter", "↑": "Up", "↓": "Down", "←": "Left", "→": "Right"}
 
 
-def key_name(shown: str) -> str:
+def key_name(shown: str, *, ascii_only: bool = False) -> str:
     """A key as Textual shows it, as people write it: `^P`, `F1`, `Esc`, `Shift+Tab`."""
-    if shown.startswith("^"):
-        return "^" + (key_name(shown[1:]) if len(shown) > 2 else shown[1:].upper())
+    if shown.startswith("^") and len(shown) > 1:
+        last = shown[1:]
+        return "^" + (key_name(last, ascii_only=ascii_only) if len(last) > 1 else last.upper())
     parts = shown.split("+") if len(shown) > 1 else [shown]
-    return "+".join(_NAMES.get(part, part.title() if len(part) > 1 else part) for part in parts)
+    names = _NAMES | _WORDS if ascii_only else _NAMES
+    return "+".join(names.get(part, part.title() if len(part) > 1 else part) for part in parts)
 
 
 def _own(node: type[DOMNode]) -> list[BindingType]:

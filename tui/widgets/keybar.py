@@ -16,6 +16,7 @@ __all__ = ["Key", "KeyBar", "fitting"]
 Key = tuple[str, str, str]
 """Key as shown, what it does, key as pressed."""
 
+_WAY = "app.switch_mode("
 _ALWAYS = ("ctrl+p", "^P", "commands")
 
 
@@ -36,7 +37,8 @@ def _width(key: Key) -> int:
 
 
 class KeyBar(Widget):
-    """Keys of the focused pane and the screen, in the order of their bindings."""
+    """Keys of the focused pane and the screen, in the order of their bindings; then, where all of
+    them have room, the keys of the other screens."""
 
     ALLOW_SELECT = False
 
@@ -45,6 +47,8 @@ class KeyBar(Widget):
     """
 
     keys: reactive[tuple[Key, ...]] = reactive(())
+    ways: reactive[tuple[Key, ...]] = reactive(())
+    """To the other screens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,20 +61,29 @@ class KeyBar(Widget):
     def _updated(self, screen: Screen[object]) -> None:
         if screen is self.screen and self.is_attached:
             found: dict[str, Key] = {}
+            ways: dict[str, Key] = {}
             for key, (_, binding, enabled, _) in screen.active_bindings.items():
+                shown = (self.app.get_key_display(binding), binding.description, key)
                 if binding.show and enabled and binding.description:
-                    shown = (self.app.get_key_display(binding), binding.description, key)
                     found.setdefault(binding.action, shown)
-            self.keys = tuple(found.values())
+                elif binding.action.startswith(_WAY) and _WAY + self._mode() != binding.action:
+                    ways[binding.action] = shown  # the F-keys, which come last: they act anywhere
+            self.keys, self.ways = tuple(found.values()), tuple(ways.values())
+
+    def _mode(self) -> str:
+        return f"'{self.app.current_mode}')"
 
     def render(self) -> Content:
         last = (_ALWAYS[1], _ALWAYS[2], _ALWAYS[0])
         shown, gap = fitting(self.keys, last, self.size.width)
+        room = sum(map(_width, self.ways))
+        ways = self.ways if 0 < room <= gap and len(shown) == len(self.keys) else ()
+        gap -= room if ways else 0
         self._places = []
         parts: list[tuple[str, str]] = []
         x = 0
-        for key in [*shown, last]:
-            if key is last:
+        for place, key in enumerate([*shown, *ways, last]):
+            if place == len(shown):
                 parts.append((" " * gap, ""))
                 x += gap
             self._places.append((x, key[2]))
