@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.driver import Driver
 
+    from engine.routing.envelope import Envelope
+
 __all__ = ["BranchlineApp"]
 
 DOOR_SECONDS = 20
@@ -198,6 +200,14 @@ class BranchlineApp(Home):
         screen = self.screen
         if isinstance(screen, TreeScreen):
             screen.open(self.bridge.tracker.open_key or screen.ref, at=entry_id)
+
+    async def simulate(self, envelope: Envelope) -> None:
+        from tui.screens.simulator import SimulatorScreen
+
+        await self.switch_mode("simulator")
+        screen = self.screen
+        if isinstance(screen, SimulatorScreen):
+            screen.call_after_refresh(screen.ask_for, envelope)
 
     async def run_slash(self, text: str, *, complete: bool) -> None:
         if self.current_mode != self.DEFAULT_MODE:

@@ -18,6 +18,7 @@ from textual.widget import AwaitMount
 
 from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
+from engine.routing.envelope import Envelope
 from engine.text import safe_line, safe_text
 from engine.values import replace
 from tui.bridge import Bridge
@@ -146,6 +147,10 @@ class Home(App[None]):
 
     async def to_tree(self, entry_id: str) -> None:
         """To an entry in the tree of the open session."""
+        raise NotImplementedError
+
+    async def simulate(self, envelope: Envelope) -> None:
+        """To the Simulator, where somebody is to come in; who it is is shown first."""
         raise NotImplementedError
 
     async def run_slash(self, text: str, *, complete: bool) -> None:

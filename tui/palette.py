@@ -59,6 +59,12 @@ class _People(Offers):
         for person in people_of(home.bridge.tracker.infos.values(), links):
             run = partial(_to_person, home, person)
             yield f"Person {person.name}", person.where, run
+            simulate = partial(_soon, home, partial(home.simulate, person.envelope))
+            yield (
+                f"Simulate as {person.name}",
+                "In the Simulator; who it is is shown first",
+                simulate,
+            )
 
 
 def _to_person(app: Home, person: Person) -> None:

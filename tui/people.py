@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.engine import SessionInfo
+from engine.routing.envelope import Envelope, Peer, Sender
 from engine.routing.identity import IdentityLinks
 from engine.routing.ids import token
 from engine.routing.keys import peer_of
@@ -31,6 +32,15 @@ class Person:
     def where(self) -> str:
         """`Telegram DM, Whatsapp DM`."""
         return ", ".join(dict.fromkeys(channel_title(info) for info in self.infos))
+
+    @property
+    def envelope(self) -> Envelope:
+        """How a message of theirs comes in, without words: from where they wrote last."""
+        info = self.infos[0]
+        peer = peer_of(info.key)
+        who = peer.id if peer is not None else info.peer_name
+        channel = (peer.channel if peer is not None else "") or info.channel
+        return Envelope(channel, peer=Peer("dm", who), sender=Sender(who, info.peer_name or who))
 
 
 def people_of(infos: Iterable[SessionInfo], links: IdentityLinks) -> list[Person]:

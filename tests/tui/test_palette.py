@@ -18,6 +18,7 @@ from tui.app import BranchlineApp
 from tui.screens.tree import TreeScreen
 from tui.settings import settings_of
 from tui.widgets.dialogs.help import HelpDialog
+from tui.widgets.dialogs.identity import IdentityDialog
 
 
 @pytest.fixture
@@ -100,6 +101,16 @@ async def test_a_person_with_two_conversations_is_asked_which(state: Path) -> No
         app.screen.query_one(CommandList).highlighted = 0
         await pilot.press("enter")
         await until(pilot, lambda: screen(app).chat.ref == "agent:main:whatsapp:dm:a")
+
+
+async def test_a_known_person_is_simulated_by_name(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state) as (app, pilot):
+        await choose(pilot, "simulate alice", "Simulate as Alice")
+        await until(pilot, lambda: isinstance(app.screen, IdentityDialog), "who it is")
+        assert app.current_mode == "simulator"
+        told = [one.value for one in app.screen.query(Input)]
+        assert "alice" in told and "Alice" in told
 
 
 async def test_labels_and_tips_of_the_open_session_lead_into_its_tree(state: Path) -> None:
