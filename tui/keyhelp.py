@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import cleandoc
 
+from textual.actions import parse
 from textual.binding import ActiveBinding
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-__all__ = ["HOW", "Group", "HelpPage", "KeyRow", "flowing", "help_of"]
+__all__ = ["HOW", "Group", "HelpPage", "KeyRow", "deed", "flowing", "help_of"]
 
 EVERYWHERE, EDITING, SCROLL = "Everywhere", "Editing text", "Scroll"
 _SHARED = ("go.", "app.")
@@ -94,11 +95,13 @@ def _title(node: DOMNode) -> str:
 def _groups(screen: Screen[object], nodes: list[DOMNode]) -> Iterator[Group]:
     """The pane's keys first, then the screen's, those of everywhere, and what only edits text."""
     titles = (*map(_title, nodes), EVERYWHERE, EDITING)
-    found: dict[str, dict[str, list[ActiveBinding]]] = {title: {} for title in titles}
+    found: dict[str, dict[tuple[str, object], list[ActiveBinding]]] = {
+        title: {} for title in titles
+    }
     for active in screen.active_bindings.values():
         if active.enabled and active.binding.description:
             actions = found[_group_of(active, screen)]
-            actions.setdefault(_says(active), []).append(active)
+            actions.setdefault((_says(active), deed(active)), []).append(active)
     for title, actions in found.items():
         if actions:
             yield Group(title, tuple(_row(screen, tuple(same)) for same in actions.values()))
@@ -111,6 +114,11 @@ def _group_of(active: ActiveBinding, screen: Screen[object]) -> str:
     if not name and node is screen.focused and screen.focused.check_consume_key("a", "a"):
         return EDITING
     return _title(node)
+
+
+def deed(active: ActiveBinding) -> object:
+    """What a binding does, wherever it stands: the same word may stand for two things."""
+    return "" if _says(active) == SCROLL else parse(active.binding.action)[1:]
 
 
 def _says(active: ActiveBinding) -> str:

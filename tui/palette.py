@@ -20,6 +20,7 @@ from engine.text import safe_line
 from engine.turns.commands import COMMANDS
 from tui import isolation, modes
 from tui.home import Home
+from tui.keyhelp import deed
 from tui.landmarks import Landmark, landmarks
 from tui.later import later
 from tui.modelchoice import model_offers
@@ -156,12 +157,12 @@ class _Keys(Offers):
 
     def offers(self) -> Iterator[Offer]:
         screen = self.screen
-        found: dict[str, list[ActiveBinding]] = {}
+        found: dict[tuple[str, object], list[ActiveBinding]] = {}
         for node, binding in _bindings_here(screen):
             acts = bool(self.app._check_action_state(binding.action, node))
             if acts or node is screen:  # what a field lacks just now, it will lack then
                 active = ActiveBinding(node, binding, acts)
-                found.setdefault(binding.description, []).append(active)
+                found.setdefault((binding.description, deed(active)), []).append(active)
         for same in found.values():
             binding = same[0].binding
             keys = " ".join(dict.fromkeys(self.app.get_key_display(one.binding) for one in same))

@@ -22,7 +22,7 @@ from tests.tui.driving import WIDE, running, seed, until
 from tests.tui.shown import text
 from tui import modes
 from tui.app import BranchlineApp
-from tui.keyhelp import help_of
+from tui.keyhelp import deed, help_of
 from tui.keymap import completed
 from tui.screens.cockpit import CockpitScreen
 from tui.widgets.composer import Composer
@@ -189,6 +189,9 @@ async def test_every_key_that_footer_and_help_show_does_what_they_say(
             bar = {key for _, _, key in app.screen.query_one(KeyBar).keys}
             active = app.screen.active_bindings
             assert bar <= {key for key, one in active.items() if one.enabled}
+            for group in page.groups:
+                for row in group.rows:
+                    assert len({deed(one) for one in row.bindings}) == 1, (pane, row.says)
             for key in bar - shown.keys():
                 shown[key] = active[key]
             for key, one in shown.items():
