@@ -102,6 +102,7 @@ class BranchlineApp(Home):
     async def on_load(self) -> None:
         """The list is there before the first screen is, so the first frame is whole."""
         await self.bridge.load()
+        self.bridge.tracker.recall(self.memory.seen)
 
     def on_mount(self) -> None:
         self._apply_config()

@@ -18,13 +18,15 @@ MAX_BYTES = 8 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class AppMemory:
     """The session that was open last; whether the advice on models was put away; the theme
-    chosen in the app (the config's wins); what was written and not sent, by session; which steps
+    chosen in the app (the config's wins); what was written and not sent, by session; how many
+    messages of a session the person has seen; which steps
     of the tour are done (None: there is no tour here), and whether it is put away."""
 
     last_session: str | None = None
     hint_dismissed: bool = False
     theme: str | None = None
     drafts: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
     tour: tuple[str, ...] | None = None
     tour_hidden: bool = False
 
@@ -45,6 +47,7 @@ def load_memory(state_dir: Path) -> AppMemory:
         hint_dismissed=data.get("hint_dismissed") is True,
         theme=theme if isinstance(theme, str) else None,
         drafts=_texts(drafts) if isinstance(drafts, dict) else {},
+        seen=_numbers(seen) if isinstance(seen := data.get("seen"), dict) else {},
         tour=tuple(one for one in tour if isinstance(one, str)) if isinstance(tour, list) else None,
         tour_hidden=data.get("tour_hidden") is True,
     )
@@ -52,6 +55,10 @@ def load_memory(state_dir: Path) -> AppMemory:
 
 def _texts(drafts: dict[str, Any]) -> dict[str, str]:
     return {ref: text for ref, text in drafts.items() if isinstance(text, str)}
+
+
+def _numbers(seen: dict[str, Any]) -> dict[str, int]:
+    return {ref: many for ref, many in seen.items() if type(many) is int}
 
 
 def save_memory(state_dir: Path, memory: AppMemory) -> None:

@@ -5,7 +5,7 @@ It holds values only and draws nothing; screens read it and are told by the brid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -28,6 +28,9 @@ from tui.naming import is_stored
 from tui.widgets.gauge import Fill
 
 __all__ = ["LiveTurn", "Status", "Tracker"]
+
+MOST_SEEN = 2000
+"""Sessions of which it is remembered how much the person has seen."""
 
 
 class Status(Enum):
@@ -72,6 +75,7 @@ class Tracker:
         """Leaks that were stopped and not put away yet, by session, reader and author."""
         self.open_key: str | None = None
         self._order: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
 
     # reading
 
@@ -115,6 +119,24 @@ class Tracker:
         self.fills[view.info.ref] = fill
         return fill
 
+    def recall(self, seen: Mapping[str, int]) -> None:
+        """Mark what came since the person left as unread: sessions that hold more messages than
+        were seen of them. What nobody has seen a message of is not news at a first start."""
+        for ref, many in seen.items():
+            info = self.infos.get(ref)
+            if info is not None and info.messages > many and not is_stored(info):
+                self.unread.add(ref)
+        self._seen = dict(seen)
+
+    def seen(self) -> dict[str, int]:
+        """How many messages were seen of each session, the latest of them; see `recall`."""
+        latest = sorted(self.infos.values(), key=lambda info: -info.last_active)[:MOST_SEEN]
+        return {
+            info.ref: self._seen.get(info.ref, 0) if info.ref in self.unread else info.messages
+            for info in latest
+            if not is_stored(info)
+        }
+
     def opened(self, key: str) -> None:
         """The person looks at this session now."""
         self.open_key = key
@@ -142,6 +164,9 @@ class Tracker:
             case TurnRetrying():
                 if turn := self._turn(event.session_key, event.turn_id):
                     turn.retry = f"{safe_line(event.reason)}; again in {event.seconds:.0f} s"
+            case EntryAppended() if event.foreign and event.session_key != self.open_key:
+                if event.entry.role == "assistant":
+                    self.unread.add(event.session_key)
             case LeakFound() if event.blocked:
                 self.leaks[event.session_key, event.reader, event.author] = event
             case TurnStarted():

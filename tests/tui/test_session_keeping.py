@@ -6,6 +6,7 @@ import pytest
 
 from engine.engine import Engine
 from tests.tui.driving import SMALL, running, say, screen, seed, shows, until
+from tui.memory import save_memory
 
 ALICE = "agent:main:telegram:dm:alice"
 BOB = "agent:main:telegram:dm:bob"
@@ -116,3 +117,29 @@ async def test_an_archived_row_of_the_list_is_the_one_that_comes_back(two: Path)
         await pilot.press("A")
         await until(pilot, lambda: screen(app).chat.ref == ALICE)
         await shows(pilot, "my code is tulip")
+
+
+async def test_what_came_while_the_app_was_away_is_unread_until_it_is_looked_at(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        screen(app).leave()
+        save_memory(two, app.memory)
+    await seed(two, {"bob": ["are you there?"]})
+    for round_ in (1, 2):
+        async with running(two) as (app, pilot):
+            assert app.bridge.tracker.unread == {BOB}, round_
+            screen(app).leave()
+            save_memory(two, app.memory)
+    async with running(two) as (app, pilot):
+        await at(app, pilot, BOB)
+        assert app.bridge.tracker.unread == set()
+        screen(app).leave()
+        save_memory(two, app.memory)
+    async with running(two) as (app, pilot):
+        assert app.bridge.tracker.unread == set()
+
+
+async def test_a_reply_that_another_program_wrote_is_unread(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        await at(app, pilot, ALICE)
+        await seed(two, {"bob": ["from a script"]})
+        await until(pilot, lambda: BOB in app.bridge.tracker.unread)

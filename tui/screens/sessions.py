@@ -322,7 +322,12 @@ class SessionsScreen(ChatBranches, SessionKeeping):
     def leave(self) -> None:
         """Remember where the person was, and what to say at the end."""
         key = self.chat.ref
-        self.home.memory = replace(self.home.memory, last_session=key, drafts=self.outbox.unsent())
+        self.home.memory = replace(
+            self.home.memory,
+            last_session=key,
+            drafts=self.outbox.unsent(),
+            seen=self.tracker.seen(),
+        )
         self.home.farewell = (
             f"You were in {safe_line(self.chat.name)} ({safe_line(key)}).\n"
             f"`branchline` goes on there."
