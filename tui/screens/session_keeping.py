@@ -102,15 +102,17 @@ class SessionKeeping(SessionActions):
         if info is None:
             self.say("it is made by its first message", "Nothing to label yet")
             return
-        own = info.labels[1:]
+        # One with a comma in it is not for this field; it stays as it is.
+        shown = {safe_line(word): word for word in info.labels[1:] if "," not in word}
         hint = "Words with commas between them, such as escalated. A label protects from retention."
         text = await self.app.push_screen_wait(
-            Ask("Labels", hint=hint, check=lambda text: None, value=safe_line(", ".join(own)))
+            Ask("Labels", hint=hint, check=lambda text: None, value=", ".join(shown), limit=400)
         )
         if text is None:
             return
-        wanted = [word.strip() for word in text.split(",") if word.strip()]
-        gone = [word for word in own if word not in wanted]
+        typed = [word.strip() for word in text.split(",") if word.strip()]
+        wanted = [shown.get(word, word) for word in typed]
+        gone = [word for word in shown.values() if word not in wanted]
         await self.engine.keeping.label(ref, wanted, gone)
 
     # ending and bringing back
