@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -27,9 +27,6 @@ from textual.strip import Strip
 from tui.widgets.rows import Line, NoRows, Rows, RowSource, RowView
 
 __all__ = ["RowList"]
-
-AHEAD = 6
-"""Rows painted after a key's frame, out of sight, so that a page further finds them done."""
 
 
 def _tops(rows: Rows) -> Sequence[int]:
@@ -273,19 +270,6 @@ class RowList(ScrollView, can_focus=True):
         self._styles.clear()
         super().notify_style_update()
 
-    def _paint_ahead(self, step: int) -> None:
-        """Paint a few rows of the page that comes next in the direction of the cursor."""
-        width, page = self.scrollable_content_region.width, self.size.height
-        edge = self._row_at(page - 1 if step > 0 else 0)
-        if edge < 0 or not width:
-            return
-        stop = min(max(-1, edge + step * (page + 1)), len(self._rows))
-        missing = (
-            row for row in range(edge + step, stop, step) if (row, width, "") not in self._strips
-        )
-        for row in islice(missing, AHEAD):
-            self._row_strips(row, width)
-
     # size and place
 
     def _resize_virtual(self) -> None:
@@ -317,7 +301,6 @@ class RowList(ScrollView, can_focus=True):
         self._refresh_row(old)
         self._refresh_row(new)
         self._show_cursor()
-        self.call_after_refresh(self._paint_ahead, 1 if new > old else -1)
         if new < len(self._rows):
             self.post_message(self.Highlighted(self, self._rows.key(new)))
 
