@@ -243,14 +243,12 @@ async def test_edit_and_resend_makes_a_sibling_and_the_leaf_moves_live(tmp_path:
         area = app.screen.query_one(TextArea)
         assert area.text == "Make it stream" and area.has_focus
         await pilot.press("space", *"twice", "enter")
-        live: list[bool] = []
-        await until(
-            pilot,
-            lambda: bool(live.append(screen_.list.current == LIVE) or any(live)),
-            "the cursor on the reply that is written",
-        )
+        for _ in range(200):
+            found = await app.engine.tree(KEY)
+            if found.leaf != "y" and found.entry(str(found.leaf)).role == "assistant":
+                break
+            await pilot.pause(0.05)
         await until(pilot, lambda: not app.bridge.tracker.live, "the end of the turn")
-        found = await app.engine.tree(KEY)
         fresh = [node for node in found.path(found.leaf) if node.id not in {*"qaxtry"}][-2:]
         assert [node.role for node in fresh] == ["user", "assistant"]
         assert found.nodes[fresh[0].id].parent_id == "a"
