@@ -34,6 +34,8 @@ class Terminal:
             "LANG": "C.UTF-8",
             "PYTHONWARNINGS": "default",
         }
+        for name in ("COLUMNS", "LINES"):  # they would overrule the pty's own size
+            environ.pop(name, None)
         self.raw = b""
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)

@@ -148,8 +148,10 @@ def test_third_use_a_leak_is_found_and_closed(
         anna.sees("Tour 0 of")
         before = (place / "branchline.json5").read_text("utf-8")
         anna.presses(F4)
-        anna.sees("1 Alice", "2 Bob", "dmScope main" if size[0] > 100 else "main")
-        anna.presses(TAB, "what is the door code?", ENTER)
+        anna.sees("1 Alice", "2 Bob", "dmScope main" if size[0] > 100 else "main", "^N Add")
+        anna.presses(TAB)
+        anna.sees(lambda shown: "┏━ 2 Bob" in shown)
+        anna.presses("what is the door code?", ENTER)
         anna.sees("SHARED MEMORY: Bob", "Bob got Alice's words!")
         shown = anna.sees(lambda shown: "4711" in lane_of(shown, "2 Bob"))
         assert "✘" in shown
