@@ -100,7 +100,7 @@ class BindingLines:
             f"[{row.index}]" if row.index is not None else glyphs.skipped,
             tier_words(row.tier) if width >= _NARROW else tier_words(row.tier)[:2],
             in_ascii(row.match, glyphs),
-            row.agent,
+            in_ascii(row.agent, glyphs),
             hits if self._counted else glyphs.ellipsis,
             age(self._now - row.use.last) if row.use.last else "-",
             "",

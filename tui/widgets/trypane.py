@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
@@ -23,8 +23,6 @@ from tui.widgets.dial import Dial
 
 __all__ = ["Field", "TraceView", "TryPane"]
 
-_ROWS = (("channel", "account", "kind"), ("peer", "from", "thread"), ("parent", "guild", "team"))
-_LAST = ("roles",)
 _PLACEHOLDERS = {"account": "default", "from": "the peer", "roles": "a b c"}
 
 
@@ -69,10 +67,13 @@ class TryPane(Vertical):
     HELP = TraceView.HELP
     DEFAULT_CSS = """
     TryPane > Horizontal { height: 1; width: 1fr; }
-    TryPane Horizontal > Static { width: 9; padding: 0 0 0 1; color: $foreground 60%; }
-    TryPane Horizontal > Field { width: 1fr; max-width: 22; height: 1; background: $panel; }
-    TryPane Horizontal > Field:focus { background: $primary 25%; }
-    TryPane Horizontal > Dial { width: 1fr; margin: 0 0 0 1; }
+    TryPane #form {
+        layout: grid; grid-size: 6; grid-columns: 9 1fr; grid-rows: 1; height: auto; width: 1fr;
+    }
+    TryPane .name { width: 9; height: 1; padding: 0 0 0 1; color: $foreground 60%; }
+    TryPane Field { width: 1fr; height: 1; background: $panel; }
+    TryPane Field:focus { background: $primary 25%; }
+    .-w0 TryPane #form { grid-size: 4; }
     TryPane TraceView { height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
     TryPane TraceView > Static { height: auto; width: 1fr; padding: 0 1; }
     """
@@ -81,11 +82,13 @@ class TryPane(Vertical):
         """The form describes another message."""
 
     def compose(self) -> ComposeResult:
-        for names in (*_ROWS, _LAST):
-            with Horizontal():
-                for name in names:
-                    yield Static(name, markup=False)
-                    yield Dial(KINDS, id="try-kind") if name == "kind" else Field(name)
+        with Horizontal():
+            yield Static("kind", classes="name", markup=False)
+            yield Dial(KINDS, id="try-kind")
+        with Container(id="form"):
+            for name in FIELDS:
+                yield Static(name, classes="name", markup=False)
+                yield Field(name)
         with TraceView():
             yield Static(markup=False)
 
