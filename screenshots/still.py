@@ -9,7 +9,7 @@ import uuid
 from datetime import UTC, datetime
 
 from engine.clock import SystemClock
-from tui.widgets.conversation import Conversation
+from tui.widgets.chat.conversation import Conversation
 
 __all__ = ["NOON", "StillClock", "forget_the_time", "seed_ids"]
 

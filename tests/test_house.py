@@ -120,3 +120,40 @@ def test_every_text_field_is_the_one_that_outlives_an_undo() -> None:
     for path in (ROOT / "tui").rglob("*.py"):
         if path.name != "field.py":
             assert not re.search(r"\(TextArea\):|[ =(]TextArea\(\"", path.read_text("utf-8")), path
+
+
+# Which rooms of the app a room may import besides its own; the frame is what lies in `tui` itself.
+FRAME = {"app", "bridge", "home", "launch", "later", "memory", "modes", "tracker"}
+UNDER = {
+    "look": set(),
+    "people": {"look", "bridge", "home", "tracker"},
+    "behind": {"look", "people", "bridge", "later", "tracker"},
+    "widgets": {
+        "look",
+        "people",
+        "behind",
+        "commands",
+        "demo",
+        "bridge",
+        "home",
+        "later",
+        "tracker",
+    },
+}
+
+
+@pytest.mark.parametrize("room", UNDER)
+def test_rooms_of_the_app_stand_on_each_other(room: str) -> None:
+    for path in (ROOT / "tui" / room).rglob("*.py"):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "tui" and len(parts) > 1:
+                assert parts[1] in UNDER[room] | {room}, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_only_the_frame_lies_in_the_hall() -> None:
+    found = {path.stem for path in (ROOT / "tui").glob("*.py")}
+    assert found == FRAME | {"__init__", "__main__"}
+    for path in (ROOT / "tui").rglob("*.py"):
+        if path.stem not in {"launch", "app"}:
+            assert "tui.app" not in imported(path), f"{path.relative_to(ROOT)} imports the app"

@@ -11,18 +11,18 @@ from textual.dom import DOMNode
 from engine.config.load import load_text
 from tui import modes
 from tui.app import BranchlineApp
-from tui.keymap import keymap_problems
+from tui.commands.keymap import keymap_problems
 from tui.screens.chat_branches import ChatBranches
 from tui.screens.cockpit import CockpitScreen
 from tui.screens.routing import RoutingScreen
 from tui.screens.sessions import SessionsScreen
 from tui.screens.simulator import SimulatorScreen
 from tui.screens.tree import TreeScreen
-from tui.widgets.bindinglist import BindingList
-from tui.widgets.composer import Composer
-from tui.widgets.conversation import Conversation
-from tui.widgets.sessionlist import SessionList
-from tui.widgets.treelist import TreeList
+from tui.widgets.chat.composer import Composer
+from tui.widgets.chat.conversation import Conversation
+from tui.widgets.routing.bindinglist import BindingList
+from tui.widgets.sessions.sessionlist import SessionList
+from tui.widgets.tree.treelist import TreeList
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -15,17 +15,17 @@ from engine.errors import Problem
 from engine.events import ConfigChanged, Noticed, TurnedAway
 from engine.values import replace
 from tui import modes
-from tui.attention import Attention
 from tui.bridge import Batch
-from tui.confignews import ConfigNews, News
+from tui.commands.keymap import completed, key_name, keymap_problems
+from tui.config.confignews import ConfigNews, News
+from tui.config.themes import ThemeFolder
+from tui.demo.tour import Tour
 from tui.home import Home
-from tui.keymap import completed, key_name, keymap_problems
+from tui.look.terminal import titled
+from tui.look.theme import DARK, own_themes
+from tui.people.attention import Attention
 from tui.screens.cockpit import CockpitScreen
 from tui.screens.sessions import SessionsScreen
-from tui.terminal import titled
-from tui.theme import DARK, own_themes
-from tui.themes import ThemeFolder
-from tui.tour import Tour
 from tui.widgets.drawn import AsciiSigns
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ DOOR_SECONDS = 20
 
 def _palette() -> type[Provider]:
     """What the command palette offers, imported when it is first opened."""
-    from tui.palette import Everything
+    from tui.commands.palette import Everything
 
     return Everything
 

@@ -22,13 +22,13 @@ from engine.routing.envelope import Envelope
 from engine.text import safe_line, safe_text
 from engine.values import replace
 from tui.bridge import Bridge
-from tui.glyphs import Glyphs, glyphs_for
+from tui.look.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory, save_memory
-from tui.pairing import PairingDesk
+from tui.people.pairing import PairingDesk
 from tui.widgets.dialogs.dialog import Commands
 
 if TYPE_CHECKING:
-    from tui.tour import Tour
+    from tui.demo.tour import Tour
 
 __all__ = ["Home", "home_of"]
 
@@ -98,8 +98,8 @@ class Home(App[None]):
 
     def show_problems(self) -> None:
         """Everything that is wrong, with places and hints."""
-        from tui.advice import isolation_problems
         from tui.widgets.dialogs.problems import Problems
+        from tui.widgets.sessions.advice import isolation_problems
 
         problems = [*isolation_problems(self.engine), *self.engine.problems]
         problems += self.more_problems()
@@ -131,7 +131,7 @@ class Home(App[None]):
         self._show_help(how=True)
 
     def _show_help(self, *, how: bool = False) -> None:
-        from tui.keyhelp import help_of
+        from tui.commands.keyhelp import help_of
         from tui.widgets.dialogs.help import HelpDialog
 
         if isinstance(self.screen, HelpDialog):
@@ -171,7 +171,7 @@ class Home(App[None]):
 
     def action_change_theme(self) -> None:
         """Try themes on; keep one."""
-        from tui.settings import choose_theme
+        from tui.config.settings import choose_theme
 
         choose_theme(self)
 

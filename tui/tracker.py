@@ -24,7 +24,7 @@ from engine.events import (
     TurnWaiting,
 )
 from engine.text import safe_line
-from tui.naming import is_stored
+from tui.people.naming import is_stored
 from tui.widgets.gauge import Fill
 
 __all__ = ["LiveTurn", "Status", "Tracker"]

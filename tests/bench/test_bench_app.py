@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from tests.tui.driving import running, screen, until
 from tui.app import BranchlineApp
-from tui.widgets.sessionlist import SessionList
+from tui.widgets.sessions.sessionlist import SessionList
 
 pytestmark = pytest.mark.bench
 

@@ -23,7 +23,7 @@ from tests.tui.driving import running, screen, until
 from tests.tui.trees import KEY, said, write
 from tui.app import BranchlineApp
 from tui.screens.tree import TreeScreen
-from tui.widgets.message import MessageView
+from tui.widgets.chat.message import MessageView
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 

@@ -21,7 +21,7 @@ from engine.scenario.cast import persona
 from tests.tui.driving import running, until
 from tui.app import BranchlineApp
 from tui.screens.simulator import SimulatorScreen
-from tui.widgets.lane import Lane
+from tui.widgets.simulator.lane import Lane
 
 pytestmark = pytest.mark.bench
 

@@ -26,9 +26,9 @@ from engine.sessions.transcript import Transcript
 from tests.bench.frames import frames, spread
 from tests.tui.driving import running, screen, until
 from tests.tui.trees import KEY, said, write
-from tui.grove import grow
 from tui.screens.tree import TreeScreen
-from tui.widgets.treelist import TreeList
+from tui.widgets.tree.grove import grow
+from tui.widgets.tree.treelist import TreeList
 
 pytestmark = pytest.mark.bench
 

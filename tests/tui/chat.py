@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,9 @@ from textual.message import Message
 from engine.engine import HistoryPage
 from engine.sessions.entries import Entry
 from engine.turns.commands import COMMANDS
-from tui.widgets.composer import Composer
-from tui.widgets.conversation import Conversation
-from tui.widgets.prompt_history import PromptHistory
+from tui.widgets.chat.composer import Composer
+from tui.widgets.chat.conversation import Conversation
+from tui.widgets.chat.prompt_history import PromptHistory
 
 KEY = "agent:mia:telegram:dm:alice"
 WHEN = "2026-11-20T16:01:02.000Z"
@@ -93,6 +94,10 @@ class ChatApp(App[None]):
     ) -> None:
         page = HistoryPage(tuple(entries), before)
         await self.conversation.show(Content("Alice"), page, session_key=key, live=live)
+        for _ in range(500):  # what was mounted is laid out when the machine gets round to it
+            if all(child.is_mounted and child.size.height for child in self.conversation.children):
+                return
+            await asyncio.sleep(0.01)
 
 
 def screen_rows(app: App[Any]) -> list[str]:

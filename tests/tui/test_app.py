@@ -11,8 +11,8 @@ from engine.routing.envelope import Envelope, Peer, Sender
 from tests.tui.driving import SMALL, TINY, WIDE, folded, running, say, screen, seed, shows, until
 from tests.tui.shown import lines, text
 from tui.memory import save_memory
-from tui.naming import is_stored
-from tui.widgets.conversation import Conversation
+from tui.people.naming import is_stored
+from tui.widgets.chat.conversation import Conversation
 from tui.widgets.lines import HintLine
 
 ALICE = "agent:main:telegram:dm:alice"

@@ -13,8 +13,8 @@ from engine.events import LeakFound, TurnEnded
 from tests.tui.driving import running, say, screen, seed, shows, until
 from tests.tui.made import info
 from tui.app import BranchlineApp
-from tui.attention import QUIET, title_for, waiting_for
-from tui.terminal import TITLE_LIMIT, titled
+from tui.look.terminal import TITLE_LIMIT, titled
+from tui.people.attention import QUIET, title_for, waiting_for
 from tui.tracker import Tracker
 
 ALICE = "agent:main:telegram:dm:alice"

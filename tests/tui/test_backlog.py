@@ -6,8 +6,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.sessions.entries import Entry
 from tests.tui.chat import other
-from tui.widgets.backlog import KEPT, MOUNTED, PAGE, Backlog
-from tui.widgets.shown import Shown
+from tui.widgets.chat.backlog import KEPT, MOUNTED, PAGE, Backlog
+from tui.widgets.chat.shown import Shown
 
 
 def item(number: int, *, note: bool = False) -> Shown:

@@ -22,10 +22,10 @@ from tests.tui.driving import WIDE, running, seed, until
 from tests.tui.shown import text
 from tui import modes
 from tui.app import BranchlineApp
-from tui.keyhelp import deed, help_of
-from tui.keymap import completed
+from tui.commands.keyhelp import deed, help_of
+from tui.commands.keymap import completed
 from tui.screens.cockpit import CockpitScreen
-from tui.widgets.composer import Composer
+from tui.widgets.chat.composer import Composer
 from tui.widgets.keybar import KeyBar
 
 FORBIDDEN = {

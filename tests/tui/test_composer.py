@@ -10,8 +10,8 @@ from textual import events
 
 from tests.corpus import HOSTILE, raw_controls
 from tests.tui.chat import ChatApp, screen_rows, screen_text
-from tui.widgets.composer import MESSAGE_LIMIT, Composer, visible
-from tui.widgets.prompt_history import PromptHistory
+from tui.widgets.chat.composer import MESSAGE_LIMIT, Composer, visible
+from tui.widgets.chat.prompt_history import PromptHistory
 
 
 def sent(app: ChatApp) -> list[str]:

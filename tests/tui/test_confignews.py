@@ -12,7 +12,7 @@ from engine.routing.preview import Change, Exposure, Preview
 from tests.engine.reload_support import overwrite, put
 from tests.tui.driving import SMALL, running, seed, shows, until
 from tests.tui.shown import text
-from tui.confignews import ConfigNews, News, changed_words, moved_words
+from tui.config.confignews import ConfigNews, News, changed_words, moved_words
 
 NOTHING = Preview(3, (), (), (), (), (), 0)
 

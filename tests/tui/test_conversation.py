@@ -8,9 +8,9 @@ from engine.engine import HistoryPage
 from engine.errors import ModelError
 from engine.events import TurnEnded
 from tests.tui.chat import KEY, ChatApp, message, other, screen_rows, screen_text, talk
-from tui.widgets.backlog import MOUNTED
-from tui.widgets.conversation import Conversation
-from tui.widgets.message import LiveMessage, MessageView
+from tui.widgets.chat.backlog import MOUNTED
+from tui.widgets.chat.conversation import Conversation
+from tui.widgets.chat.message import LiveMessage, MessageView
 
 
 def ended(turn: str = "t1", reply: str | None = None, **fields: object) -> TurnEnded:
@@ -459,7 +459,7 @@ async def test_the_cursor_stays_on_a_reply_when_it_is_finished() -> None:
 async def test_a_page_that_never_came_can_be_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tui.widgets.chatscroll.ASK_AGAIN", 0.0)
+    monkeypatch.setattr("tui.widgets.chat.chatscroll.ASK_AGAIN", 0.0)
     app = ChatApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await app.fill(talk(6, 10), before="m10")

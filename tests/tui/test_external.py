@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 APP = """
 import asyncio, sys
 from tests.tui.chat import ChatApp, message
-from tui.widgets.composer import Composer
+from tui.widgets.chat.composer import Composer
 
 class Run(ChatApp):
     async def on_mount(self):

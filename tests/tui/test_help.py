@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from tests.tui.driving import SMALL, TINY, WIDE, running, shows, until
 from tests.tui.shown import lines, text
 from tui import modes
-from tui.keyhelp import HOW, flowing
+from tui.commands.keyhelp import HOW, flowing
 from tui.widgets.dialogs.ask import Ask
 from tui.widgets.dialogs.help import HelpDialog
 

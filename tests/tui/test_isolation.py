@@ -12,7 +12,7 @@ from engine.errors import LeakRefused
 from engine.routing.envelope import Envelope, Peer, Sender
 from tests.tui.driving import SMALL, folded, running, say, screen, seed, shows, until
 from tests.tui.shown import text
-from tui.isolation import change_scope, show_pairings, undo_config
+from tui.config.isolation import change_scope, show_pairings, undo_config
 from tui.widgets.dialogs.box import Choices
 from tui.widgets.dialogs.scope import ScopeDialog
 from tui.widgets.lines import Banner

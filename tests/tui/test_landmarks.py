@@ -5,8 +5,8 @@ from engine.routing.identity import IdentityLinks
 from engine.sessions.tree import Tree
 from tests.tui import trees
 from tests.tui.made import info
-from tui.landmarks import MOST_TIPS, landmarks
-from tui.people import people_of
+from tui.commands.landmarks import MOST_TIPS, landmarks
+from tui.people.people import people_of
 
 
 def test_named_places_come_first_and_every_tip_is_there() -> None:

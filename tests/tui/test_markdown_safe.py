@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.text import safe_text
 from tests.corpus import HOSTILE, raw_controls
-from tui.widgets.markdown_safe import code_blocks, parse, plain
+from tui.widgets.chat.markdown_safe import code_blocks, parse, plain
 
 WIDTHS = (1, 2, 7, 40, 120)
 

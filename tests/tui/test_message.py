@@ -11,9 +11,9 @@ from engine.sessions.entries import Entry
 from tests.corpus import HOSTILE, raw_controls
 from tests.tui.chat import WHEN, ChatApp, message, other, screen_text, talk
 from tests.tui.test_markdown_safe import MARKDOWN
-from tui.widgets.layout import BODY_LIMIT, pieces_of
-from tui.widgets.message import LiveMessage, MessageView
-from tui.widgets.shown import Shown, describe
+from tui.widgets.chat.layout import BODY_LIMIT, pieces_of
+from tui.widgets.chat.message import LiveMessage, MessageView
+from tui.widgets.chat.shown import Shown, describe
 
 
 def rows_of(view: MessageView, width: int = 60) -> list[str]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from textual.content import Content
 
 from engine.text import safe_line
-from tui.offers import literal
+from tui.commands.offers import literal
 
 
 @given(st.text("[]/\\abz\"'=@$#.( …", max_size=20))

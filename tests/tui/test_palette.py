@@ -15,8 +15,8 @@ from tests.tui.driving import running, screen, seed, shows, until
 from tests.tui.shown import text
 from tui import modes
 from tui.app import BranchlineApp
+from tui.config.settings import settings_of
 from tui.screens.tree import TreeScreen
-from tui.settings import settings_of
 from tui.widgets.dialogs.help import HelpDialog
 from tui.widgets.dialogs.identity import IdentityDialog
 

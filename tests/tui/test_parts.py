@@ -17,15 +17,15 @@ from engine.routing.envelope import Envelope, Peer
 from engine.routing.router import Router
 from tests.tui.made import info
 from tests.tui.shown import lines
-from tui.advice import broken_lines, connect_hint, short_path
-from tui.cells import age, count, fit, percent, spread
-from tui.glyphs import ASCII, UNICODE
+from tui.look.cells import age, count, fit, percent, spread
+from tui.look.glyphs import ASCII, UNICODE
 from tui.memory import AppMemory, load_memory, save_memory
 from tui.widgets.gauge import Fill, gauge, level
-from tui.widgets.inspector import InspectorState, sections
 from tui.widgets.lines import Banner, longest
-from tui.widgets.statusbar import BarState, bar_line
-from tui.widgets.tracelines import route_rows
+from tui.widgets.routing.tracelines import route_rows
+from tui.widgets.sessions.advice import broken_lines, connect_hint, short_path
+from tui.widgets.sessions.inspector import InspectorState, sections
+from tui.widgets.sessions.statusbar import BarState, bar_line
 
 # cells
 

@@ -86,8 +86,8 @@ import sys
 from pathlib import Path
 from textual.app import RenderResult
 from tui import app, launch
-from tui.widgets.inspector import Inspector
-from tui.widgets.sessionlist import SessionList
+from tui.widgets.sessions.inspector import Inspector
+from tui.widgets.sessions.sessionlist import SessionList
 def boom(self, *_):
     secret_key = "-".join(["sk", "very", "secret"])
     raise RuntimeError("it broke" + str(len(secret_key)))

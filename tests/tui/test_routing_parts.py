@@ -21,15 +21,15 @@ from engine.routing.bindings import TIERS
 from engine.routing.envelope import Envelope, Peer, Sender
 from engine.routing.usage import Tally
 from tests.tui.made import NOW
-from tui.bindingrows import example_of, match_words, study
-from tui.draft import Draft
-from tui.glyphs import ASCII, UNICODE
-from tui.tryout import envelope_from, fields_of, outcome_rows, try_out
-from tui.widgets.bindinglist import BindingLines, head_line, tier_words
-from tui.widgets.configpane import ConfigState, config_content, reading_words
+from tui.behind.bindingrows import example_of, match_words, study
+from tui.config.draft import Draft
+from tui.look.glyphs import ASCII, UNICODE
 from tui.widgets.dialogs.bindingform import form_fields, form_value
 from tui.widgets.difflines import diff_content
 from tui.widgets.external import _at_line
+from tui.widgets.routing.bindinglist import BindingLines, head_line, tier_words
+from tui.widgets.routing.configpane import ConfigState, config_content, reading_words
+from tui.widgets.routing.tryout import envelope_from, fields_of, outcome_rows, try_out
 from tui.widgets.rows import RowView
 
 TEXT = """\

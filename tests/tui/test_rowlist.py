@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
 from tests.tui.shown import lines, text
-from tui.cells import fit
+from tui.look.cells import fit
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowView
 

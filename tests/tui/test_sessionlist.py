@@ -13,12 +13,12 @@ from engine.events import TurnEnded, TurnQueued, TurnStarted, TurnWaiting
 from engine.values import replace
 from tests.tui.made import CONFIG, NOW, info
 from tests.tui.shown import lines, text
-from tui.glyphs import ASCII, UNICODE, Glyphs
-from tui.sessionfilter import find
+from tui.behind.sessionfilter import find
+from tui.look.glyphs import ASCII, UNICODE, Glyphs
 from tui.tracker import Status, Tracker
 from tui.widgets.gauge import Fill
 from tui.widgets.rows import RowView
-from tui.widgets.sessionlist import TWO_LINES, SessionList, SessionRows
+from tui.widgets.sessions.sessionlist import TWO_LINES, SessionList, SessionRows
 
 ALICE, BOB, OLD = "agent:mia:telegram:dm:alice", "agent:ops:slack:dm:bob", "agent:mia:old"
 

@@ -17,14 +17,21 @@ from engine.scenario.shipped import find_scenario, shipped_scenarios
 from engine.scenario.troupe import Seen
 from engine.values import replace
 from tests.corpus import HOSTILE
-from tui.glyphs import ASCII, UNICODE, Glyphs
+from tui.look.glyphs import ASCII, UNICODE, Glyphs
 from tui.screens.simulator_play import clock_step
 from tui.widgets.dialogs.identity import facts_of_form, form_of, wrong_with
 from tui.widgets.gauge import Fill
-from tui.widgets.lanelines import LaneFacts, badge, end_of, foot_line, head_lines, lane_title
-from tui.widgets.matrixlines import MatrixState, exposure_lines, matrix_lines
-from tui.widgets.simulatorbar import SimulatorBarState, simulator_line
-from tui.widgets.steplist import StepRows
+from tui.widgets.simulator.lanelines import (
+    LaneFacts,
+    badge,
+    end_of,
+    foot_line,
+    head_lines,
+    lane_title,
+)
+from tui.widgets.simulator.matrixlines import MatrixState, exposure_lines, matrix_lines
+from tui.widgets.simulator.simulatorbar import SimulatorBarState, simulator_line
+from tui.widgets.simulator.steplist import StepRows
 
 PEOPLE = joined(
     [

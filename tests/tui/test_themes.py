@@ -14,9 +14,9 @@ from tests.tui.driving import running, seed, shows, until
 from tests.tui.shown import text
 from tui import modes
 from tui.app import BranchlineApp
+from tui.config.settings import choose_theme
+from tui.look.theme import DARK, LIGHT, MAX_BYTES, own_themes, read_theme, read_themes
 from tui.memory import save_memory
-from tui.settings import choose_theme
-from tui.theme import DARK, LIGHT, MAX_BYTES, own_themes, read_theme, read_themes
 from tui.widgets.dialogs.themes import ThemePicker, in_order
 
 

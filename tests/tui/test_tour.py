@@ -17,8 +17,8 @@ from tui import modes
 from tui.app import BranchlineApp
 from tui.demo.make import make_state
 from tui.demo.story import PEOPLE
+from tui.demo.tour import CHAPTERS, STEPS, Sight, Tour
 from tui.memory import load_memory, save_memory
-from tui.tour import CHAPTERS, STEPS, Sight, Tour
 from tui.widgets.tourpanel import TourPanel
 
 

@@ -22,9 +22,9 @@ from tui.widgets.dialogs.ask import Ask
 from tui.widgets.dialogs.box import Pick
 from tui.widgets.dialogs.compaction import CompactionDialog
 from tui.widgets.dialogs.fork import ForkDialog
-from tui.widgets.preview import Preview
-from tui.widgets.treelines import LIVE
-from tui.widgets.treelist import TreeList
+from tui.widgets.tree.preview import Preview
+from tui.widgets.tree.treelines import LIVE
+from tui.widgets.tree.treelist import TreeList
 
 App = BranchlineApp
 

@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 
 from engine.sessions.navigate import tip_of
 from engine.sessions.siblings import siblings_of
-from tui.cells import count
-from tui.chat import Chat
+from tui.look.cells import count
 from tui.screens.forking import Forking
-from tui.widgets.conversation import Conversation
+from tui.widgets.chat.chat import Chat
+from tui.widgets.chat.conversation import Conversation
 
 __all__ = ["ChatBranches"]
 

@@ -17,7 +17,7 @@ from textual.widgets import Input, TextArea
 from engine.engine import Engine
 from engine.errors import Problem
 from engine.text import safe_line
-from tui import advice, modes
+from tui import modes
 from tui.bridge import Batch
 from tui.home import Home, home_of
 from tui.tracker import Tracker
@@ -25,6 +25,7 @@ from tui.widgets.bar import Bar
 from tui.widgets.dialogs.dialog import be_still
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner
+from tui.widgets.sessions import advice
 from tui.widgets.tourpanel import TourPanel
 
 __all__ = ["CockpitScreen"]
@@ -213,7 +214,7 @@ class CockpitScreen(Screen[None]):
         return list(self.focus_chain)
 
     def action_jump(self) -> None:
-        from tui.jump import Jump, in_reach
+        from tui.commands.jump import Jump, in_reach
 
         def go(target: Widget | None) -> None:
             if target is not None and target.is_attached:

@@ -11,9 +11,9 @@ from engine.branching.branch import DEFAULT_SUMMARY, Moved
 from engine.errors import BranchlineError
 from engine.sessions.navigate import question_of
 from engine.sessions.tree import Tree
-from tui.cells import count
 from tui.later import later
-from tui.naming import is_stored
+from tui.look.cells import count
+from tui.people.naming import is_stored
 from tui.screens.cockpit import CockpitScreen
 
 if TYPE_CHECKING:

@@ -22,20 +22,20 @@ from engine.routing.preview import Preview, preview
 from engine.routing.usage import Seen, dm_sessions
 from engine.text import safe_line
 from engine.values import replace
-from tui import advice
-from tui.bindingrows import study
+from tui.behind.bindingrows import study
+from tui.behind.scopes import SCOPES, with_scope
 from tui.bridge import Batch
-from tui.draft import Draft
-from tui.glyphs import Glyphs
+from tui.config.draft import Draft
 from tui.later import later
-from tui.scopes import SCOPES, with_scope
+from tui.look.glyphs import Glyphs
 from tui.screens.routing_actions import RoutingActions
-from tui.tryout import try_out
-from tui.widgets.bindinglist import BindingList
-from tui.widgets.configpane import ConfigState
+from tui.widgets.routing.bindinglist import BindingList
+from tui.widgets.routing.configpane import ConfigState
+from tui.widgets.routing.scopepane import ScopeState
+from tui.widgets.routing.tryout import try_out
+from tui.widgets.routing.trypane import Field, TraceView, TryPane
 from tui.widgets.rowlist import RowList
-from tui.widgets.scopepane import ScopeState
-from tui.widgets.trypane import Field, TraceView, TryPane
+from tui.widgets.sessions import advice
 
 __all__ = ["RoutingScreen"]
 

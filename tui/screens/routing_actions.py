@@ -18,14 +18,14 @@ from engine.errors import BranchlineError
 from engine.text import safe_line
 from engine.turns.order import Setup
 from engine.values import replace
-from tui import configwork
-from tui.bindingrows import BindingRow, Study, tier_name
-from tui.draft import Draft, Step
+from tui.behind.bindingrows import BindingRow, Study, tier_name
+from tui.behind.scopes import SCOPES
+from tui.config import configwork
+from tui.config.draft import Draft, Step
 from tui.later import later
-from tui.scopes import SCOPES
 from tui.screens.routing_panes import RoutingPanes
 from tui.widgets.dialogs.ask import Ask
-from tui.widgets.scopepane import ScopePane
+from tui.widgets.routing.scopepane import ScopePane
 
 __all__ = ["RoutingActions"]
 
@@ -263,8 +263,8 @@ class RoutingActions(RoutingPanes):
 
     async def _editor(self) -> None:
         """The file in the person's editor, at the error or the rule under the cursor."""
-        from tui.advice import config_errors
         from tui.widgets.external import edit_file
+        from tui.widgets.sessions.advice import config_errors
 
         room, row = self.engine.settings, self.row
         errors = config_errors(self.engine)

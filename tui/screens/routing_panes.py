@@ -12,13 +12,13 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tui.screens.cockpit import CockpitScreen
-from tui.widgets.bindinglist import BindingList, head_line
-from tui.widgets.configpane import ConfigPane
 from tui.widgets.dial import Dial
 from tui.widgets.panetabs import PaneTabs
-from tui.widgets.scopepane import ScopePane
-from tui.widgets.statusbar import StatusBar
-from tui.widgets.trypane import TraceView, TryPane
+from tui.widgets.routing.bindinglist import BindingList, head_line
+from tui.widgets.routing.configpane import ConfigPane
+from tui.widgets.routing.scopepane import ScopePane
+from tui.widgets.routing.trypane import TraceView, TryPane
+from tui.widgets.sessions.statusbar import StatusBar
 
 __all__ = ["PANES", "RoutingPanes"]
 

@@ -7,12 +7,12 @@ from textual.widgets import Input, TextArea
 
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.router import Route
-from tui import isolation
-from tui.chat import Chat
+from tui.config import isolation
 from tui.screens.panes import PaneScreen
-from tui.widgets.composer import Composer
+from tui.widgets.chat.chat import Chat
+from tui.widgets.chat.composer import Composer
 from tui.widgets.lines import HintLine
-from tui.widgets.sessionlist import SessionList
+from tui.widgets.sessions.sessionlist import SessionList
 
 __all__ = ["SessionActions"]
 
@@ -45,7 +45,7 @@ class SessionActions(PaneScreen):
         self.action_tree()
 
     def action_model(self) -> None:
-        from tui.modelchoice import pick_model
+        from tui.commands.modelchoice import pick_model
 
         pick_model(self.home, self.chat.ref)
 

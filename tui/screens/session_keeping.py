@@ -18,9 +18,9 @@ from engine.text import safe_line
 from engine.turns.intake import identified
 from engine.turns.origin import envelope_of
 from tui.later import later
-from tui.naming import agent_name, is_stored, session_name
+from tui.look.tones import MUTED
+from tui.people.naming import agent_name, is_stored, session_name
 from tui.screens.session_actions import SessionActions
-from tui.tones import MUTED
 from tui.widgets.dialogs.box import Option, Pick
 
 __all__ = ["SessionKeeping"]

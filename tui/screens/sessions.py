@@ -21,25 +21,25 @@ from engine.events import ConfigChanged, Noticed, ReplyDelta
 from engine.text import safe_line
 from engine.turns.commands import COMMANDS
 from engine.values import replace
-from tui import advice
+from tui.behind.fills import look_up, threshold
 from tui.bridge import Batch
-from tui.chat import Chat
-from tui.fills import look_up, threshold
 from tui.later import later
-from tui.outbox import Outbox
 from tui.screens.chat_branches import ChatBranches
 from tui.screens.session_keeping import SessionKeeping
-from tui.widgets.composer import Composer
-from tui.widgets.conversation import Conversation
+from tui.widgets.chat.chat import Chat
+from tui.widgets.chat.composer import Composer
+from tui.widgets.chat.conversation import Conversation
+from tui.widgets.chat.message import MessageView
+from tui.widgets.chat.outbox import Outbox
+from tui.widgets.chat.prompt_history import PromptHistory
 from tui.widgets.gauge import labelled
-from tui.widgets.inspector import Inspector
 from tui.widgets.linefield import LineField
 from tui.widgets.lines import HintLine
-from tui.widgets.message import MessageView
-from tui.widgets.prompt_history import PromptHistory
 from tui.widgets.rowlist import RowList
-from tui.widgets.sessionlist import SessionList
-from tui.widgets.statusbar import StatusBar
+from tui.widgets.sessions import advice
+from tui.widgets.sessions.inspector import Inspector
+from tui.widgets.sessions.sessionlist import SessionList
+from tui.widgets.sessions.statusbar import StatusBar
 
 __all__ = ["SessionsScreen"]
 
@@ -205,7 +205,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
 
     def _arguments(self) -> dict[str, tuple[str, ...]]:
         """Values that slash commands take, for the composer's completion."""
-        from tui.modelchoice import model_refs
+        from tui.commands.modelchoice import model_refs
 
         return {"model": ("default", *model_refs(self.home))}
 

@@ -21,24 +21,24 @@ from engine.scenario.matrix import MatrixRow
 from engine.scenario.troupe import LiveTroupe
 from engine.text import safe_line
 from engine.values import replace
-from tui import advice
+from tui.behind.fills import threshold
+from tui.behind.playhouse import Playhouse
 from tui.bridge import Batch
-from tui.fills import threshold
 from tui.later import later
-from tui.playhouse import Playhouse
 from tui.screens.simulator_lanes import SHOWN
 from tui.screens.simulator_people import known_in
 from tui.screens.simulator_play import PlayScreen
 from tui.tracker import Status
-from tui.widgets.composer import Composer
-from tui.widgets.lane import Lane, LaneTalk
-from tui.widgets.lanelines import LaneFacts
-from tui.widgets.lanetabs import LaneTabs
+from tui.widgets.chat.composer import Composer
 from tui.widgets.lines import Banner
-from tui.widgets.matrixlines import exposure_lines
-from tui.widgets.matrixpanel import MatrixPanel
-from tui.widgets.simulatorbar import SimulatorBar, SimulatorBarState
-from tui.widgets.steplist import StepList
+from tui.widgets.sessions import advice
+from tui.widgets.simulator.lane import Lane, LaneTalk
+from tui.widgets.simulator.lanelines import LaneFacts
+from tui.widgets.simulator.lanetabs import LaneTabs
+from tui.widgets.simulator.matrixlines import exposure_lines
+from tui.widgets.simulator.matrixpanel import MatrixPanel
+from tui.widgets.simulator.simulatorbar import SimulatorBar, SimulatorBarState
+from tui.widgets.simulator.steplist import StepList
 
 __all__ = ["SimulatorScreen"]
 

@@ -14,13 +14,13 @@ from engine.scenario.cast import Persona
 from engine.scenario.told import Said
 from engine.scenario.values import Message, Step
 from engine.text import safe_line
+from tui.behind.playhouse import Playhouse
 from tui.later import later
-from tui.playhouse import Playhouse
 from tui.screens.cockpit import CockpitScreen
-from tui.widgets.lane import Lane
-from tui.widgets.matrixpanel import MatrixPanel
-from tui.widgets.simulatorbar import SimulatorBar
-from tui.widgets.steplist import StepList
+from tui.widgets.simulator.lane import Lane
+from tui.widgets.simulator.matrixpanel import MatrixPanel
+from tui.widgets.simulator.simulatorbar import SimulatorBar
+from tui.widgets.simulator.steplist import StepList
 
 __all__ = ["LANE_WIDTH", "SHOWN", "LaneScreen"]
 

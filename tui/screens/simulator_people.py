@@ -15,14 +15,14 @@ from engine.scenario.cast import Persona, known_people
 from engine.scenario.values import Message, Step, StepKind
 from engine.text import safe_line
 from engine.turns.intake import identified
-from tui import isolation
+from tui.commands.offers import Offer, Offers
+from tui.config import isolation
 from tui.later import later
-from tui.offers import Offer, Offers
+from tui.look.tones import MUTED
 from tui.screens.simulator_lanes import LaneScreen
-from tui.tones import MUTED
-from tui.widgets.conversation import Conversation
-from tui.widgets.lane import Lane
-from tui.widgets.lanelines import account_line, end_of, peer_line
+from tui.widgets.chat.conversation import Conversation
+from tui.widgets.simulator.lane import Lane
+from tui.widgets.simulator.lanelines import account_line, end_of, peer_line
 
 __all__ = ["PeopleScreen", "known_in"]
 

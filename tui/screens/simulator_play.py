@@ -15,9 +15,9 @@ from engine.errors import BranchlineError, StoreError
 from engine.scenario.shipped import ENDING, OWN
 from engine.scenario.values import Step
 from engine.text import safe_line
-from tui import isolation
+from tui.commands.offers import Offer, Offers
+from tui.config import isolation
 from tui.later import later
-from tui.offers import Offer, Offers
 from tui.screens.simulator_people import PeopleScreen
 from tui.widgets.rowlist import RowList
 
@@ -226,7 +226,7 @@ class PlayScreen(PeopleScreen):
             later(self, self._scope, group="dialog")
 
     async def _scope(self) -> None:
-        from tui.scopes import Trial
+        from tui.behind.scopes import Trial
         from tui.widgets.dialogs.scope import ScopeDialog
 
         engine = self.house.engine

@@ -23,16 +23,16 @@ from engine.sessions.rows import Fold
 from engine.sessions.tree import Tree
 from engine.text import safe_line, safe_text
 from tui.bridge import Batch
-from tui.grove import grow
 from tui.later import later
-from tui.naming import agent_name, chat_name, title_of
+from tui.people.naming import agent_name, chat_name, title_of
 from tui.screens.tree_search import TreeSearch
 from tui.widgets.linefield import LineField
-from tui.widgets.preview import Preview, preview_of
 from tui.widgets.rowlist import RowList
-from tui.widgets.treebar import TreeBar, TreeBarState
-from tui.widgets.treelines import LIVE, Forest
-from tui.widgets.treelist import TreeList
+from tui.widgets.tree.grove import grow
+from tui.widgets.tree.preview import Preview, preview_of
+from tui.widgets.tree.treebar import TreeBar, TreeBarState
+from tui.widgets.tree.treelines import LIVE, Forest
+from tui.widgets.tree.treelist import TreeList
 
 __all__ = ["TreeScreen"]
 

@@ -13,11 +13,11 @@ from textual import getters
 
 from engine.sessions.navigate import Hidden
 from engine.text import safe_line
-from tui.cells import count
+from tui.look.cells import count
 from tui.screens.forking import Forking
 from tui.widgets.dialogs.ask import Ask
-from tui.widgets.treelines import Forest
-from tui.widgets.treelist import TreeList
+from tui.widgets.tree.treelines import Forest
+from tui.widgets.tree.treelist import TreeList
 
 __all__ = ["TreeActions"]
 

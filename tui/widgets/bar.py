@@ -7,7 +7,7 @@ import time
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.glyphs import UNICODE
+from tui.look.glyphs import UNICODE
 
 __all__ = ["Bar"]
 

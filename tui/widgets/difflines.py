@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from engine.text import safe_text
-from tui.tones import MUTED
+from tui.look.tones import MUTED
 
 __all__ = ["diff_content"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from tui.cells import count, percent
-from tui.glyphs import Glyphs
-from tui.tones import MUTED
+from tui.look.cells import count, percent
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED
 
 __all__ = ["Fill", "gauge", "gauge_numbers", "labelled", "level"]
 

@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.tones import MUTED
+from tui.look.tones import MUTED
 
 __all__ = ["Key", "KeyBar", "fitting"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Input
 
-from tui.widgets.composer import visible
+from tui.widgets.chat.composer import visible
 
 __all__ = ["LineField"]
 

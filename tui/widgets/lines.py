@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.cells import fit
+from tui.look.cells import fit
 
 __all__ = ["Banner", "HintLine", "longest"]
 

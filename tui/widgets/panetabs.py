@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.tones import MUTED
+from tui.look.tones import MUTED
 
 __all__ = ["PaneTabs"]
 

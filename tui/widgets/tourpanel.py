@@ -10,10 +10,10 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from tui.glyphs import ASCII, UNICODE, Glyphs
+from tui.demo.tour import CHAPTERS, Step, Tour
 from tui.home import home_of
-from tui.tones import MUTED
-from tui.tour import CHAPTERS, Step, Tour
+from tui.look.glyphs import ASCII, UNICODE, Glyphs
+from tui.look.tones import MUTED
 
 __all__ = ["TourPanel", "spelled"]
 

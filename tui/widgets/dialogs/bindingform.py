@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from engine.text import safe_line
-from tui.tones import MUTED
+from tui.look.tones import MUTED
 from tui.widgets.dial import Dial
 from tui.widgets.dialogs.box import BOX
 from tui.widgets.dialogs.dialog import Dialog

@@ -16,8 +16,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.cells import fit
-from tui.tones import MUTED
+from tui.look.cells import fit
+from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["BOX", "Choices", "Option", "Pick", "Tick"]

@@ -18,10 +18,10 @@ from engine.errors import BranchlineError
 from engine.events import CompactionProgress, CompactionStarted
 from engine.text import safe_line, safe_text
 from tui.bridge import Batch
-from tui.cells import count
 from tui.home import Home, home_of
 from tui.later import later
-from tui.tones import MUTED, MUTED_BOLD
+from tui.look.cells import count
+from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.field import Field

@@ -17,9 +17,9 @@ from engine.sessions.diff import Span as Mark
 from engine.sessions.entries import Entry
 from engine.sessions.rows import words_of
 from engine.text import safe_line, safe_text
-from tui.cells import fit
 from tui.later import later
-from tui.tones import MUTED, MUTED_BOLD
+from tui.look.cells import fit
+from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["DiffDialog", "diff_lines", "marked"]

@@ -15,8 +15,8 @@ from textual.widgets import Input, Static, TextArea
 
 from engine.branching.fork import ForkPreview
 from engine.text import safe_line, safe_text
-from tui.cells import count
-from tui.tones import MUTED
+from tui.look.cells import count
+from tui.look.tones import MUTED
 from tui.widgets.dialogs.box import BOX, Choices, Option, Tick
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.field import Field

@@ -12,12 +12,12 @@ from textual.content import Content
 from textual.reactive import var
 from textual.widgets import Static
 
-from tui.keyhelp import HOW, Group, HelpPage, flowing
-from tui.tones import MUTED, MUTED_BOLD
+from tui.commands.keyhelp import HOW, Group, HelpPage, flowing
+from tui.look.tones import MUTED, MUTED_BOLD
+from tui.widgets.chat.markdown_safe import parse
 from tui.widgets.dialogs.box import BOX
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.drawn import drawn
-from tui.widgets.markdown_safe import parse
 
 __all__ = ["HelpDialog"]
 

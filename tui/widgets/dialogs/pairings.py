@@ -16,11 +16,11 @@ from textual.widgets.option_list import Option
 from engine.errors import BranchlineError
 from engine.routing.pairing import Approval, Request
 from engine.text import safe_line
-from tui.cells import age
-from tui.glyphs import Glyphs
 from tui.later import later
-from tui.pairing import PairingDesk, now_ms
-from tui.tones import MUTED
+from tui.look.cells import age
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED
+from tui.people.pairing import PairingDesk, now_ms
 from tui.widgets.dialogs.box import BOX
 from tui.widgets.dialogs.dialog import Dialog
 

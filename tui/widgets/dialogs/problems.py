@@ -13,8 +13,8 @@ from textual.widgets import Static
 
 from engine.errors import Problem
 from engine.text import safe_line
-from tui.glyphs import Glyphs
-from tui.tones import MUTED
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["Problems"]

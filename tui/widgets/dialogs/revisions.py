@@ -17,13 +17,13 @@ from engine.config.edit import Edit
 from engine.config.revisions import Revision
 from engine.errors import BranchlineError
 from engine.text import safe_line
-from tui.cells import fit
-from tui.glyphs import Glyphs
 from tui.later import later
-from tui.tones import MUTED
-from tui.widgets.configpane import revision_words
+from tui.look.cells import fit
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.difflines import diff_content
+from tui.widgets.routing.configpane import revision_words
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line
 

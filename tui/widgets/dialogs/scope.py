@@ -16,10 +16,10 @@ from engine.config.schema import DmScope
 from engine.errors import BranchlineError
 from engine.routing.preview import Change, Preview, Share
 from engine.text import safe_line
-from tui.glyphs import Glyphs
+from tui.behind.scopes import SCOPES, Trial
 from tui.later import later
-from tui.scopes import SCOPES, Trial
-from tui.tones import MUTED, MUTED_BOLD
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX, Choices, Option
 from tui.widgets.dialogs.dialog import Dialog
 

@@ -15,8 +15,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.text import safe_line
-from tui.theme import DARK, LIGHT
-from tui.tones import MUTED
+from tui.look.theme import DARK, LIGHT
+from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
 
 __all__ = ["ThemePicker", "in_order"]

@@ -14,8 +14,8 @@ from textual.widgets import Static
 from engine.agents.reload import Plan
 from engine.errors import Problem
 from engine.text import safe_line
-from tui.glyphs import Glyphs
-from tui.tones import MUTED, MUTED_BOLD
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.box import BOX, Choices, Option
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.dialogs.scope import effects

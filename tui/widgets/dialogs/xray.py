@@ -21,15 +21,15 @@ from engine.errors import BranchlineError
 from engine.sessions.rows import Row, read_row
 from engine.sessions.tree import Tree
 from engine.text import safe_line, safe_text
-from tui.cells import count, fit
-from tui.glyphs import Glyphs
 from tui.home import Home, home_of
 from tui.later import later
-from tui.tones import MUTED
+from tui.look.cells import count, fit
+from tui.look.glyphs import Glyphs
+from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowSource, RowView, Span
-from tui.widgets.treelines import in_ascii, local_time
+from tui.widgets.tree.treelines import in_ascii, local_time
 
 __all__ = ["DecisionRows", "RequestRows", "XrayDialog"]
 
