@@ -435,7 +435,7 @@ async def test_signs_are_ascii_where_the_config_asks_for_it() -> None:
         await pilot.pause()
         inside = [row[1:-1] for row in screen_rows(app)[1 : app.conversation.size.height + 1]]
         assert not [row for row in inside if not row.isascii()]
-        assert "-# compacted - 27.1k" in screen_text(app)
+        assert "-# compacted . 27.1k" in screen_text(app)
         assert "| hello" in screen_text(app) and "mia > m" in screen_text(app)
 
 
