@@ -21,6 +21,11 @@ settings.register_profile(
 settings.load_profile("branchline")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: whoever drives a screen or another process waits half of the time."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

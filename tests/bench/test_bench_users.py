@@ -1,4 +1,5 @@
-"""1,000 people write 10 messages each, all at once, to one process with the offline model."""
+"""Many people write 10 messages each, all at once, to one process with the offline model: 1,000
+with BRANCHLINE_BENCH_USERS=1000 (two minutes), fewer where nothing is said."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from tests.engine.conftest import dm
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
-USERS = int(os.environ.get("BRANCHLINE_BENCH_USERS", "1000"))
+USERS = int(os.environ.get("BRANCHLINE_BENCH_USERS", "200"))
 MESSAGES = 10
 PARTS = 4
 MARK = re.compile(r"u(\d+)m(\d+)\b")
@@ -73,7 +74,7 @@ def told(state: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-async def test_a_thousand_people_at_once(
+async def test_many_people_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state, disk = tmp_path / "state", Bounded()
