@@ -13,6 +13,7 @@ from engine.agents.gate import Gate
 from engine.agents.keeping import Keeping
 from engine.agents.leak import LeakMonitor, look_in
 from engine.agents.look import Looker
+from engine.agents.models import ModelRoom
 from engine.agents.pairing_book import PairingBook
 from engine.agents.reload import ConfigRoom
 from engine.agents.settings import Settings, first_snapshot
@@ -39,7 +40,7 @@ from engine.errors import Problem
 from engine.events import Event, Noticed
 from engine.hub import Hub
 from engine.models.door import Check
-from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
+from engine.routing.envelope import Envelope
 from engine.routing.router import Route
 from engine.sessions.store import Store
 from engine.sessions.tree import Tree
@@ -79,6 +80,7 @@ class Engine:
         compaction: folds sessions, with a look at the summary first.
         uses: which messages came, counted while somebody keeps it.
         keeping: archives, restores, renames, deletes sessions; their generations.
+        models: which model answers a session and why; changes that, of one session or of many.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Engine:
         self._look = Looker(self._kitchen, lambda: self.setup)
         self.pairing = PairingBook(disk, state_dir, clock)
         self._gate = Gate(self.pairing, self._pool, clock)
+        self.models = ModelRoom(self._kitchen, lambda: self.setup)
         self.keeping = Keeping(self._kitchen, lambda: self.setup, state_dir)
         renew = self.keeping.rules.renew_when_over
         self._dispatch = Dispatch(self._kitchen, self._gate, tasks, self._look.view, renew)
@@ -353,10 +356,8 @@ class Engine:
             ModelNotFound: nothing goes by that name.
             SessionBusy, StoreError: it could not be stored.
         """
-        order = self._order(Envelope(OPERATOR_CHANNEL), session_key)
-        async with self._lanes.turn(order.session_key):
-            await self._dispatch.desk(order).override_model(order.session_key, model)
-        return (await self.view(order.session_key)).model
+        await self.models.choose(session_key, model)
+        return await self.models.in_force(session_key)
 
     async def apply_config(self, config: str | Config) -> int:
         """Put another config (its text, or the value) in force; turns in flight keep theirs.

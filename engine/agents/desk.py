@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from engine.agents.turn import Kitchen, choose_model, in_thread
+from engine.agents.modelchange import change_model
+from engine.agents.turn import Kitchen, in_thread
 from engine.agents.views import ModelInForce, SessionView
 from engine.branching.branch import TreeRoom
 from engine.branching.folding import CompactionRoom
@@ -12,11 +13,12 @@ from engine.errors import CommandError, SessionNotFound
 from engine.events import SessionChanged
 from engine.routing.keys import chat_type
 from engine.routing.mentions import read_activation
-from engine.sessions.entries import ACTIVATION, MODEL
+from engine.sessions.entries import ACTIVATION
 from engine.sessions.journal import Plan, apply
 from engine.sessions.navigate import move_leaf
 from engine.sessions.transcript import fresh_id
 from engine.sessions.tree import Tree
+from engine.turns.choice import layers_of, stack
 from engine.turns.order import Order, Receipt
 from engine.turns.pool import LiveSession
 
@@ -29,11 +31,9 @@ def model_in_force(order: Order, session: LiveSession | None) -> ModelInForce:
     Raises:
         ModelNotFound, ModelError: it cannot be used.
     """
-    registry = order.setup.registry
-    ref, _, source = choose_model(order, session)
-    detail = registry.default_choice(order.agent_id).source if source == "config" else ""
-    info = registry.info(ref)
-    return ModelInForce(info.ref, source, info.context_window, detail)
+    layers = layers_of(order, session)
+    info = order.setup.registry.info(layers.chosen())
+    return ModelInForce(info.ref, layers.in_force.name, info.context_window, layers.in_force.place)
 
 
 class OrderDesk:
@@ -87,17 +87,13 @@ class OrderDesk:
 
     async def override_model(self, session_key: str, model: str | None) -> str:
         """Set or take away the session's own model."""
-        ref = None if model is None else self._order.setup.registry.info(model).ref
-        await in_thread(self._kitchen.pool.make, self._order)
-        patience = self._order.setup.config.session.lock_timeout_seconds
-        with self._kitchen.pool.using(session_key, write=True) as live:
-            async with live.transcript.holding(patience):
-                await in_thread(live.transcript.append, _override(ref))
-            found = model_in_force(self._order, live)
-        self._kitchen.publish(SessionChanged(session_key))
-        if ref is None:
-            return f"Back to the configured model: {found.ref}."
-        return f"This session now answers with {found.ref}. /model default goes back."
+        changed = await change_model(self._kitchen, self._order, model)
+        if changed.after is None:
+            layers = stack(self._order.setup.registry, self._order.agent_id)
+            if layers.config.error is not None:
+                return f"Back to the config, which names no model: {layers.config.error}"
+            return f"Back to the configured model: {layers.config.ref}."
+        return f"This session now answers with {changed.after}. /model default goes back."
 
     async def set_activation(self, session_key: str, word: str) -> str:
         """When the agent answers in a group.
@@ -201,8 +197,3 @@ class OrderDesk:
 
 def _cleared(tree: Tree) -> Plan:
     return move_leaf(tree, None, fresh_id, what="clear")
-
-
-def _override(ref: str | None) -> dict[str, object]:
-    body = {"model": ref, "source": "user"}
-    return {"type": "custom", "customType": MODEL, "data": body}

@@ -29,6 +29,7 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
 from engine.sessions.records import SessionRecord
 from engine.sessions.tree import Tree
+from engine.turns.choice import layers_of
 from engine.turns.intake import make_order
 from engine.turns.order import Order, Setup
 from engine.turns.origin import envelope_of
@@ -182,6 +183,7 @@ class Looker:
                 info=self._info(live),
                 route=order.setup.router.route(envelope) if live.record.origin else None,
                 model=model,
+                layers=layers_of(order, live),
                 prompt_tokens=prompt,
                 tokens=tokens,
                 window=window,
@@ -201,7 +203,7 @@ class Looker:
         said = tree.entry(last).message.get("timestamp") if last is not None else None
         if isinstance(said, int):
             record = replace(record, last_active=max(said, record.last_active))
-        record = replace(record, labels=live.labels)
+        record = replace(record, labels=live.labels, override=live.override)
         inside = self._kitchen.lanes.inside(live.key)
         return info_of(record, inside, self._own_label(record), tree.name)
 

@@ -16,6 +16,7 @@ from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.records import Kind, SessionRecord
 from engine.sessions.siblings import siblings_of
 from engine.sessions.tree import Tree
+from engine.turns.choice import Layers
 from engine.turns.origin import envelope_of
 from engine.turns.pool import LiveSession
 
@@ -44,6 +45,8 @@ class SessionInfo(Struct, frozen=True):
         ref: what `view`, `history` and `window` take: the key, or the file of a leftover.
         labels: first the one it has by itself (`active`, `idle`, `archived` …; see
             engine.lifecycle.expiry.label_of), then those that a person gave it.
+        model: of the newest reply.
+        override: the model that a person chose for the session; None for the config's.
     """
 
     key: str
@@ -63,6 +66,7 @@ class SessionInfo(Struct, frozen=True):
     ref: str
     problems: tuple[Problem, ...] = ()
     labels: tuple[str, ...] = ()
+    override: str | None = None
 
 
 class ModelInForce(Struct, frozen=True):
@@ -97,6 +101,7 @@ class SessionView(Struct, frozen=True):
     Attributes:
         route: how the session's last message is routed by the config in force; None when its
             origin is not known. Its key may differ from the session's after a config change.
+        layers: all that say which model answers; `model` is what comes of them.
         prompt_tokens: of the system prompt.
         tokens: what the next request weighs, system prompt included.
     """
@@ -104,6 +109,7 @@ class SessionView(Struct, frozen=True):
     info: SessionInfo
     route: Route | None
     model: ModelInForce
+    layers: Layers
     prompt_tokens: int
     tokens: int
     window: Window
@@ -195,6 +201,7 @@ def info_of(record: SessionRecord, inside: int, own: str, label: str | None = No
         ref=record.key if record.kind == "session" else str(record.path),
         problems=record.problems,
         labels=(own, *record.labels),
+        override=record.override,
     )
 
 

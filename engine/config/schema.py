@@ -208,7 +208,7 @@ class Binding(Value, frozen=True):
     type: str = "route"
     """Only `route` bindings route; other types are kept and ignored."""
     comment: str | None = None
-    """A note for people; nothing depends on it."""
+    """A note for people; routing does not look at it."""
 
 
 class Reset(Value, frozen=True):

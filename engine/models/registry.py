@@ -8,6 +8,7 @@ provider's business. Making a registry opens nothing and imports no network libr
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -161,7 +162,7 @@ class ModelRegistry:
         own = self._agent_model(agent)
         fallbacks = own.fallbacks or defaults.fallbacks
         if own.primary:
-            return Choice(self.resolve(own.primary), fallbacks, "agents.list[].model")
+            return Choice(self.resolve(own.primary), fallbacks, self._place_of(agent))
         if defaults.primary:
             return Choice(self.resolve(defaults.primary), fallbacks, "agents.defaults.model")
         ref, source = self._found()
@@ -186,6 +187,29 @@ class ModelRegistry:
             except ModelError:
                 continue
         return tuple(found.values())
+
+    def unready(self) -> tuple[ModelInfo, ...]:
+        """Models of known providers that only lack their key, and that `list` leaves out."""
+        listed = {info.provider for info in self.list()}
+        found = []
+        for provider, preset in self._presets.items():
+            if preset.model and provider not in listed:
+                with contextlib.suppress(ModelError):
+                    found.append(self.info(f"{provider}/{preset.model}"))
+        return tuple(info for info in found if not info.ready)
+
+    def wanting(self, ref: str) -> tuple[str, ...]:
+        """What a model still needs before it can be asked: the variables, any of which may hold
+        its key; () when it is ready.
+
+        Raises:
+            ModelNotFound, ModelError: as `info`.
+        """
+        info = self.info(ref)
+        if info.ready:
+            return ()
+        problem = self.endpoint(info.provider).key_problem
+        return (problem.message,) if problem else self.endpoint(info.provider).key_names
 
     def aliases(self) -> dict[str, str]:
         """Short name → what it stands for, as written."""
@@ -247,6 +271,14 @@ class ModelRegistry:
         if isinstance(agent, str):
             agent = next((each for each in self._config.agents.list if each.id == agent), None)
         return (agent.model if agent else None) or ModelChoice()
+
+    def _place_of(self, agent: Agent | str | None) -> str:
+        """The config path of an agent's own model."""
+        name = agent.id if isinstance(agent, Agent) else agent
+        if any(one.comment == f"from agents.{name}" for one in self._config.bindings):
+            return f"agents.{name}.model"  # an agent by name: see engine.config.forms
+        ids = [one.id for one in self._config.agents.list]
+        return f"agents.list[{ids.index(name)}].model" if name in ids else "agents.list[].model"
 
     def _found(self) -> tuple[str, str]:
         for ref in self._listed():

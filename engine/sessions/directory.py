@@ -11,8 +11,9 @@ from engine.errors import Problem, SessionError, StoreError
 from engine.sessions.index import Index, IndexEntry
 from engine.sessions.keys import canonical_key
 from engine.sessions.lock import drop_stale
+from engine.sessions.overrides import kept_override
 from engine.sessions.records import ENDED, FileName, Kind, SessionRecord, read_name
-from engine.sessions.summary import Summary, scan
+from engine.sessions.summary import FORM, Summary, scan
 from engine.sessions.traces import (
     candidates,
     claims_of,
@@ -116,7 +117,7 @@ class Directory:
             # (too many open files, a bad sector) are tried again.
             lasting = not isinstance(error.__cause__, OSError)
             mtime = info.mtime_ns if lasting else -1
-            return Summary(size=info.size, mtime_ns=mtime, failure=error.message)
+            return Summary(size=info.size, mtime_ns=mtime, failure=error.message, form=FORM)
 
     def _indexed(
         self, index: Mapping[str, IndexEntry], summaries: Mapping[str, Summary]
@@ -245,6 +246,7 @@ class Directory:
             origin=mapping(entry.get("origin")) or mapping(summary.header.get("origin")),
             lineage=lineage_of(entry, summary.header),
             life=summary.life,
+            override=kept_override(summary.override, entry),
             problems=tuple(problems),
             index_key=raw,
             entry=entry,

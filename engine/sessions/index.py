@@ -18,7 +18,7 @@ from engine.clock import Clock, iso
 from engine.disk import Disk, explain, read_file, write_atomic
 from engine.errors import Problem
 from engine.sessions.lock import Held, take_waiting
-from engine.sessions.summary import Summary
+from engine.sessions.summary import FORM, Summary
 
 __all__ = ["Index", "IndexEntry"]
 
@@ -138,9 +138,10 @@ class Index:
         """File name → summary; empty when there is none that can be read."""
         try:
             data = read_file(self._disk, self._cache_path, limit=_LIMIT)
-            return msgspec.json.decode(data, type=_Summaries)
+            found = msgspec.json.decode(data, type=_Summaries)
         except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
             return {}
+        return {name: summary for name, summary in found.items() if summary.form == FORM}
 
     def write_cache(self, summaries: _Summaries) -> None:
         """Keep the summaries for the next time; where that fails they are made anew."""

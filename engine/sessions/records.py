@@ -52,6 +52,7 @@ class SessionRecord(Struct, frozen=True):
         preview: the first words said (untrusted).
         model: `provider/model` of the newest reply.
         state: `active`, or what the index says.
+        override: the model that a person chose for it, None for the config's.
         life: the last thing that happened to it as a whole: how it ended, or that it goes on.
         size: bytes.
         origin: what the channel said of the first message (index field `origin`).
@@ -78,6 +79,7 @@ class SessionRecord(Struct, frozen=True):
     origin: Mapping[str, Any] | None = None
     lineage: Mapping[str, Any] | None = None
     life: Life | None = None
+    override: str | None = None
     problems: tuple[Problem, ...] = ()
     index_key: str = ""
     entry: Mapping[str, Any] | None = None

@@ -17,12 +17,16 @@ import msgspec
 from engine.clock import parse_iso
 from engine.disk import Disk, explain, open_regular
 from engine.errors import StoreError
-from engine.sessions.entries import LABELS, LIFE
+from engine.sessions.entries import LABELS, LIFE, MODEL
 from engine.sessions.life import Life, read_life
 from engine.sessions.lines import batches, decode_line, too_deep
 from engine.sessions.migrate import is_flat
+from engine.sessions.overrides import read_override
 
-__all__ = ["Summary", "read_labels", "scan"]
+__all__ = ["FORM", "Summary", "read_labels", "scan"]
+
+FORM = 1
+"""What a summary holds; one of another form was made by an earlier version and is made anew."""
 
 PREVIEW = 400
 """Most characters kept of the first message."""
@@ -30,7 +34,8 @@ PREVIEW = 400
 
 class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
     """One file's summary. Times in ms since 1970 (0: unknown); `size` and `mtime_ns` say which
-    state of the file it holds for; `failure` why the file could not be read at all."""
+    state of the file it holds for; `override` the session's own model ("": taken away, None: never
+    set); `failure` why the file could not be read at all."""
 
     size: int = 0
     mtime_ns: int = 0
@@ -47,7 +52,9 @@ class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
     header: dict[str, Any] = {}
     labels: tuple[str, ...] = ()
     life: Life | None = None
+    override: str | None = None
     failure: str | None = None
+    form: int = 0
 
     @property
     def resumable(self) -> bool:
@@ -104,7 +111,7 @@ def scan(disk: Disk, path: Path, known: Summary | None = None) -> Summary:
         if known is not None and known.resumable and known.size <= info.st_size:
             found, start = msgspec.structs.replace(known), known.size
         else:
-            found, start = Summary(), 0
+            found, start = Summary(form=FORM), 0
         for batch in batches(disk, fd, start, info.st_size):
             if not batch.lines:
                 found.unreadable += 1
@@ -153,11 +160,13 @@ def _fold_custom(
     found: Summary, custom_type: str | None, raw: msgspec.Raw, stamp: str | None
 ) -> None:
     """What we note of a session as a whole."""
-    if custom_type not in (LABELS, LIFE):
+    if custom_type not in (LABELS, LIFE, MODEL):
         return
     body = (decode_line(b'{"data":' + bytes(raw) + b"}") or {}).get("data")
     if custom_type == LIFE:
         found.life = read_life(body, stamp) or found.life
+    elif custom_type == MODEL:
+        found.override = read_override(body)
     else:
         found.labels = read_labels(body)
 

@@ -14,7 +14,8 @@ from engine.context.tokens import Calibration
 from engine.errors import Problem, SessionError, StoreError
 from engine.models.protocol import Usage
 from engine.routing.mentions import Activation, read_activation
-from engine.sessions.entries import ACTIVATION, LABELS, MODEL
+from engine.sessions.entries import ACTIVATION, LABELS
+from engine.sessions.overrides import kept_override, told_override
 from engine.sessions.records import SessionRecord
 from engine.sessions.shelf import reset
 from engine.sessions.store import Store
@@ -67,16 +68,7 @@ class LiveSession:
     def override(self) -> str | None:
         """The session's own model: the last choice in its transcript, else what the reference
         kept in its index."""
-        entry_id = self.transcript.tree.ours.get(MODEL)
-        if entry_id is not None:
-            body = self.transcript.tree.entry(entry_id).data.get("data")
-            model = body.get("model") if isinstance(body, dict) else None
-            return model if isinstance(model, str) else None
-        index = self.record.entry or {}
-        model, provider = index.get("modelOverride"), index.get("providerOverride")
-        if not isinstance(model, str) or not model:
-            return None
-        return f"{provider}/{model}" if isinstance(provider, str) and provider else model
+        return kept_override(told_override(self.transcript.tree), self.record.entry)
 
     @property
     def activation(self) -> Activation | None:

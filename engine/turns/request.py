@@ -24,6 +24,7 @@ from engine.events import Event
 from engine.models.protocol import ModelInfo, ModelRequest
 from engine.routing.envelope import OPERATOR_CHANNEL
 from engine.routing.keys import chat_type, parse_key
+from engine.turns.choice import layers_of
 from engine.turns.lanes import Lanes
 from engine.turns.order import Order
 from engine.turns.pool import LiveSession, SessionPool
@@ -82,6 +83,7 @@ class Prepared(Struct, frozen=True):
             the model's window is too small.
         prompt_tokens: of the system prompt.
         budget: what the session may weigh with this model.
+        left_out: messages that are not sent because the model's window is too small.
     """
 
     request: ModelRequest
@@ -92,6 +94,7 @@ class Prepared(Struct, frozen=True):
     weight: int
     prompt_tokens: int
     budget: Budget
+    left_out: int = 0
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
@@ -102,22 +105,14 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
 
 
 def choose_model(order: Order, session: LiveSession | None) -> tuple[str, tuple[str, ...], str]:
-    """(reference, fallbacks, source): this turn's model, else the session's, else the config's.
-
-    What a person chose is strict: it has no fallbacks (PROVIDERS: an explicit choice is never
-    replaced silently).
+    """(reference, fallbacks, source): this turn's model, else the session's, else the config's
+    (see engine.turns.choice).
 
     Raises:
         ModelNotFound: the reference leads nowhere.
     """
-    registry = order.setup.registry
-    if order.model is not None:
-        return registry.resolve(order.model), (), "turn"
-    override = session.override if session is not None else None
-    if override is not None:
-        return registry.resolve(override), (), "session"
-    choice = registry.default_choice(order.agent_id)
-    return choice.ref, choice.fallbacks, "config"
+    layers = layers_of(order, session)
+    return layers.chosen(), layers.fallbacks, layers.in_force.name
 
 
 def limits_of(order: Order, room: int) -> Limits:
@@ -209,7 +204,15 @@ def prepare(
     said = sum(message.tokens for message in whole.messages)
     weight = whole.tokens if whole is window else said + prompt_tokens
     return Prepared(
-        request, window, info, fallbacks, estimate, max(weight, estimate), prompt_tokens, budget
+        request,
+        window,
+        info,
+        fallbacks,
+        estimate,
+        max(weight, estimate),
+        prompt_tokens,
+        budget,
+        len(whole.messages) - len(window.messages),
     )
 
 

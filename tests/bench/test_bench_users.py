@@ -74,9 +74,7 @@ def told(state: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-async def test_many_people_at_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_many_people_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state, disk = tmp_path / "state", Bounded()
     paces, sizes = [], []
     state.mkdir()

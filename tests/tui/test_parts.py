@@ -15,6 +15,7 @@ from engine.engine import Counts, ModelInForce, SessionView
 from engine.errors import Problem
 from engine.routing.envelope import Envelope, Peer
 from engine.routing.router import Router
+from engine.turns.choice import Layer, Layers
 from tests.tui.made import info
 from tests.tui.shown import lines
 from tui.look.cells import age, count, fit, percent, spread
@@ -199,6 +200,9 @@ def view(peer: str = "alice", **changes: object) -> SessionView:
         info=info(key, peer, **changes),
         route=route,
         model=model,
+        layers=Layers(
+            Layer("config", "offline/echo", "agents.defaults.model"), Layer("session", model.ref)
+        ),
         prompt_tokens=1_100,
         tokens=19_600,
         window=Window("m041", (), (), 18_500, None, "off"),

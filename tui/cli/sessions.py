@@ -117,7 +117,7 @@ def print_records(
             safe_line(record.label or record.preview, limit=LABEL),
             str(record.messages),
             moment(record.last_active),
-            record.model or "",
+            f"{record.override} (override)" if record.override else record.model or "",
             ", ".join((state_of(record, own(record)), *record.labels)),
             record.session_id[:8],
         )

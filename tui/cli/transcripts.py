@@ -167,7 +167,8 @@ def state_of(record: SessionRecord, own: str = "active") -> str:
 
 
 def record_object(record: SessionRecord, own: str = "active") -> dict[str, Any]:
-    """A line of `sessions list` in the shape of SPEC §13. Times in ms since 1970."""
+    """A line of `sessions list` in the shape of SPEC §13. Times in ms since 1970. `model` gave the
+    newest reply; `override` was chosen for the session, null: the config's."""
     return {
         "key": record.key,
         "sessionId": record.session_id,
@@ -177,6 +178,7 @@ def record_object(record: SessionRecord, own: str = "active") -> dict[str, Any]:
         "created": record.created,
         "lastActive": record.last_active,
         "model": record.model,
+        "override": record.override,
         "state": state_of(record, own),
         "labels": list(record.labels),
         "problems": [problem_object(problem) for problem in record.problems],

@@ -169,7 +169,7 @@ def test_the_agents_own_model_comes_before_the_defaults() -> None:
     found = ModelRegistry(config, {})
     assert found.default_ref("coder") == found.default_ref(coder) == "local/tiny-random"
     assert found.default_choice(coder).fallbacks == ("local/x",)
-    assert found.default_choice(coder).source == "agents.list[].model"
+    assert found.default_choice(coder).source == "agents.list[0].model"
     assert found.default_ref("plain") == found.default_ref(None) == "offline/echo-2k"
     assert found.default_choice().source == "agents.defaults.model"
 

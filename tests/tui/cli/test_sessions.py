@@ -25,6 +25,7 @@ def test_list_has_the_agreed_shape(branchline: Run, talk: Path) -> None:
             "created": 1_767_225_600_000,
             "lastActive": 1_767_225_601_000,
             "model": None,
+            "override": None,
             "state": "active",
             "labels": [],
             "problems": [],
@@ -32,6 +33,17 @@ def test_list_has_the_agreed_shape(branchline: Run, talk: Path) -> None:
     ]
     told = branchline("sessions", "list")
     assert KEY in told.out and told.err == ""
+
+
+def test_a_list_shows_what_was_chosen_for_a_session(
+    branchline: Run, write_session: Callable[..., Path]
+) -> None:
+    data = {"model": "offline/echo-2k", "source": "user"}
+    note = {"type": "custom", "id": "m", "parentId": None, "customType": "branchline.model"}
+    write_session(KEY, [{**note, "timestamp": "2026-01-01T00:00:00.000Z", "data": data}])
+    assert branchline("sessions", "list", "--json").json[0]["override"] == "offline/echo-2k"
+    assert "offline/echo-2k (override)" in branchline("sessions", "list").out
+    assert "offline/echo-2k" in branchline("sessions", "show", KEY).out
 
 
 def test_an_empty_state_dir_lists_nothing(branchline: Run, tmp_path: Path) -> None:
