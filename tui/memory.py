@@ -18,14 +18,16 @@ MAX_BYTES = 8 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class AppMemory:
     """The session that was open last; whether the advice on models was put away; the theme
-    chosen in the app (the config's wins); what was written and not sent, by session; how many
-    messages of a session the person has seen; which steps
-    of the tour are done (None: there is no tour here), and whether it is put away."""
+    chosen in the app (the config's wins); what was written and not sent, by session; which model
+    was chosen for a session's next message only; how many messages of a session the person has
+    seen; which steps of the tour are done (None: there is no tour here), and whether it is put
+    away."""
 
     last_session: str | None = None
     hint_dismissed: bool = False
     theme: str | None = None
     drafts: dict[str, str] = field(default_factory=dict)
+    next_models: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     tour: tuple[str, ...] | None = None
     tour_hidden: bool = False
@@ -47,6 +49,7 @@ def load_memory(state_dir: Path) -> AppMemory:
         hint_dismissed=data.get("hint_dismissed") is True,
         theme=theme if isinstance(theme, str) else None,
         drafts=_texts(drafts) if isinstance(drafts, dict) else {},
+        next_models=_texts(chosen) if isinstance(chosen := data.get("next_models"), dict) else {},
         seen=_numbers(seen) if isinstance(seen := data.get("seen"), dict) else {},
         tour=tuple(one for one in tour if isinstance(one, str)) if isinstance(tour, list) else None,
         tour_hidden=data.get("tour_hidden") is True,

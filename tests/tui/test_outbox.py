@@ -43,6 +43,7 @@ async def test_a_disk_that_takes_nothing_loses_nothing(state: Path, late: bool, 
         await shows(pilot, "main ▸ echo")
         await until(pilot, lambda: composer.draft == "" and not app.bridge.tracker.live)
         disk.full = True
+        home.chat.next_models["agent:main:main"] = "offline/echo-2k"
         await say(pilot, "do not lose me")
         if then == "write on":
             composer.insert(" and this")
@@ -58,6 +59,7 @@ async def test_a_disk_that_takes_nothing_loses_nothing(state: Path, late: bool, 
         await shows(pilot, "No space left")
         drafts = home.outbox.unsent()
         assert drafts["agent:main:main"].startswith("do not lose me")
+        assert home.chat.next_models == {"agent:main:main": "offline/echo-2k"}
         assert drafts["agent:main:main"].count("do not lose me") == 1
         assert ALICE not in drafts
         if then == "write on":

@@ -73,6 +73,20 @@ def test_every_state_has_its_own_sign_and_word() -> None:
     assert "▫ Past" in shown and "reset" in shown
 
 
+def test_a_model_of_its_own_has_a_sign_and_in_two_lines_a_word() -> None:
+    known = tracker()
+    known.infos[ALICE] = replace(known.infos[ALICE], override="anthropic/claude-opus-5")
+    tall = painted(rows(known), 50)
+    assert any("▲ claude-opus-5 override · see you" in line for line in tall)
+    narrow = painted(rows(known), 28)
+    assert any("▲ claude" in line and "override" in line for line in narrow)
+    small = painted(rows(known, tall=False), 24)
+    assert sum("▲" in line for line in small) == 1
+    assert next(line for line in small if "▲" in line).startswith("○ Alice")
+    assert {cell_len(line) for line in small} == {24}
+    assert "\n".join(painted(rows(known, glyphs=ASCII), 50)).isascii()
+
+
 def test_plain_signs_where_unicode_is_not_wanted() -> None:
     shown = "\n".join(painted(rows(tracker(), glyphs=ASCII)))
     assert shown.isascii()

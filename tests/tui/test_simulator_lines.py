@@ -253,3 +253,10 @@ def test_a_form_gives_back_the_facts_it_was_filled_with() -> None:
 )
 def test_a_form_says_what_is_wrong_with_it(changes: dict[str, str], fault: str) -> None:
     assert wrong_with(form_of(PEOPLE[0].envelope) | changes).startswith(fault)
+
+
+def test_a_lane_names_the_model_that_was_chosen_for_its_session() -> None:
+    facts = lane(override="anthropic/claude-opus-5")
+    assert lane_title(facts, long=False, width=40, glyphs=UNICODE).endswith(" ▲ claude-opus-5")
+    assert "^ claude-opus-5" in lane_title(facts, long=False, width=40, glyphs=ASCII)
+    assert cell_len(lane_title(facts, long=True, width=12, glyphs=UNICODE)) <= 12

@@ -25,6 +25,7 @@ class Glyphs(NamedTuple):
     live: str
     broken: str
     warning: str
+    override: str
     yes: str
     no: str
     skipped: str
@@ -54,6 +55,7 @@ UNICODE = Glyphs(
     live="●",
     broken="✖",
     warning="▲",
+    override="▲",
     yes="✔",
     no="✘",
     skipped="·",
@@ -83,6 +85,7 @@ ASCII = Glyphs(
     live="*",
     broken="X",
     warning="!",
+    override="^",
     yes="y",
     no="n",
     skipped=".",

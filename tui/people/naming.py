@@ -14,6 +14,7 @@ __all__ = [
     "channel_title",
     "chat_name",
     "is_stored",
+    "model_name",
     "session_name",
     "title_of",
 ]
@@ -75,6 +76,11 @@ def channel_title(info: SessionInfo) -> str:
 def title_of(info: SessionInfo) -> str:
     """`Alice · Telegram DM`."""
     return f"{session_name(info)} · {channel_title(info)}"
+
+
+def model_name(ref: str) -> str:
+    """A model without its provider, for where there is little room: `claude-opus-5-5`."""
+    return safe_line(ref.rsplit("/", 1)[-1] or ref, limit=60)
 
 
 def agent_name(config: Config, agent_id: str) -> str:

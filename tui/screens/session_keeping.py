@@ -291,12 +291,16 @@ class SessionKeeping(SessionActions):
         self.composer.focus()
 
     def draw_speaker(self) -> None:
-        """The composer says as whom one writes."""
+        """The composer says as whom one writes, and which model answers the next message only."""
         speaker = self.chat.speakers.get(self.chat.ref)
-        told = ""
+        model = self.chat.next_models.get(self.chat.ref)
+        told = []
+        if model is not None:
+            name = safe_line(model, limit=50)
+            told.append(f"{self.home.glyphs.override} next message only: {name}")
         if speaker is not None:
-            told = f"as {safe_line(speaker.name, limit=30)} · {_place(speaker.envelope)}"
-        self.composer.border_title = Content(told)
+            told.append(f"as {safe_line(speaker.name, limit=30)} · {_place(speaker.envelope)}")
+        self.composer.border_title = Content(" · ".join(told))
 
 
 def _place(envelope: Envelope) -> str:

@@ -24,6 +24,7 @@ from engine.values import replace
 from tui.behind.fills import look_up, threshold
 from tui.bridge import Batch
 from tui.later import later
+from tui.people.naming import model_name
 from tui.screens.chat_branches import ChatBranches
 from tui.screens.session_keeping import SessionKeeping
 from tui.widgets.chat.chat import Chat
@@ -137,6 +138,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
 
     def on_mount(self) -> None:
         self.chat = Chat(self.engine, self.tracker, self.conversation, self._decorate)
+        self.chat.next_models.update(self.home.memory.next_models)
         self.sessions.add_class("pane")
         self.inspector.add_class("pane")
         self.outbox = Outbox(self.chat, self.composer, self.home.fail)
@@ -197,11 +199,17 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         self.query_one(HintLine).variants = () if self.home.memory.hint_dismissed else hint
 
     def _decorate(self, name: str) -> Content:
-        """The title over the column; where the inspector is out of sight, with the gauge."""
+        """The title over the column: with a model of the session's own, and the gauge where the
+        inspector is out of sight."""
+        info, glyphs = self.tracker.infos.get(self.chat.ref), self.home.glyphs
+        title = Content(name)
+        if info is not None and info.override:
+            own = f"{glyphs.override} {model_name(info.override)} override"
+            title = Content.assemble(title, " · ", (own, "$text-primary"))
         fill = self.tracker.fills.get(self.chat.ref)
         if fill is None or self.pane_shown("inspector"):
-            return Content(name)
-        return Content.assemble(name, "  ", labelled(fill, 10, self.home.glyphs))
+            return title
+        return Content.assemble(title, "  ", labelled(fill, 10, glyphs))
 
     def _arguments(self) -> dict[str, tuple[str, ...]]:
         """Values that slash commands take, for the composer's completion."""
@@ -326,6 +334,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
             self.home.memory,
             last_session=key,
             drafts=self.outbox.unsent(),
+            next_models=dict(self.chat.next_models),
             seen=self.tracker.seen(),
         )
         self.home.farewell = (

@@ -274,6 +274,7 @@ class SimulatorScreen(PlayScreen):
             person in self.mentioning,
             sum(1 for one, _ in self.held if one == person),
             person == self.current,
+            (info.override if info is not None else None) or "",
         )
 
     def _state(self, key: str) -> str:

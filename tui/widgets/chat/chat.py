@@ -11,7 +11,7 @@ from collections.abc import Callable
 from textual.content import Content
 
 from engine.engine import Engine, HistoryPage, Receipt, SessionView
-from engine.errors import SessionNotFound, SessionReadOnly
+from engine.errors import BranchlineError, SessionNotFound, SessionReadOnly
 from engine.events import (
     EntryAppended,
     Event,
@@ -29,6 +29,7 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.scenario.cast import Persona
 from engine.sessions.entries import LEAF, Entry, is_bookkeeping
 from engine.text import safe_line
+from engine.turns.commands import parse_command
 from engine.values import replace
 from tui.people.naming import chat_name, is_stored, title_of
 from tui.tracker import Tracker
@@ -56,6 +57,7 @@ class Chat:
         view: what the inspector shows; None for a chat that has no entry yet.
         company: whose words are in the window.
         speakers: as whom the operator writes in a session, where not as themselves.
+        next_models: by session, the model that answers its next message and no other.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Chat:
         self.view: SessionView | None = None
         self.company = Company()
         self.speakers: dict[str, Persona] = {}
+        self.next_models: dict[str, str] = {}
         self._aside: str | None = None
         self._last: str | None = None
         self._started: str | None = None
@@ -268,7 +271,20 @@ class Chat:
                 remedy="Open the session that goes by its key now",
             )
         speaker = self.speakers.get(ref)
-        if speaker is not None:
-            return await self._engine.submit(replace(speaker.envelope, text=text))
-        envelope = Envelope(channel=OPERATOR_CHANNEL, text=text)
-        return await self._engine.submit(envelope, session_key=ref)
+        # A command is no message: what was chosen for the next one stays.
+        model = None if parse_command(text) else self.next_models.pop(ref, None)
+        try:
+            if speaker is not None:
+                envelope = replace(speaker.envelope, text=text)
+                return await self._engine.submit(envelope, model=model)
+            envelope = Envelope(channel=OPERATOR_CHANNEL, text=text)
+            return await self._engine.submit(envelope, session_key=ref, model=model)
+        except BranchlineError:
+            self.keep_model(ref, model)
+            raise
+
+    def keep_model(self, ref: str, model: str | None) -> None:
+        """What was chosen for a message that was not taken holds for the next one, unless another
+        model was chosen meanwhile."""
+        if model is not None:
+            self.next_models.setdefault(ref, model)

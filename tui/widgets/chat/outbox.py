@@ -84,6 +84,7 @@ class Outbox:
         except BranchlineError as error:
             self._fail(error)
             self._bring_back(ref, text, taken)
+            self._chat.keep_model(ref, receipt.order.model if receipt is not None else None)
             return
         finally:
             if receipt is not None:

@@ -161,6 +161,7 @@ def inspector_state(engine: Engine, tracker: Tracker, chat: Chat) -> InspectorSt
         seen=tuple(_seen(engine, chat.ref)) if view is not None else (),
         fill=tracker.fills.get(chat.ref) if view is not None else None,
         model=view.model.ref if view is not None else _default_model(engine, chat.ref),
+        next_model=chat.next_models.get(chat.ref, ""),
     )
 
 

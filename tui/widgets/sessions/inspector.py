@@ -37,7 +37,7 @@ LABEL = 8
 @dataclass(frozen=True, slots=True)
 class InspectorState:
     """All the inspector shows. `view` is None for a chat that has no entry yet; `model` is the
-    reference it would be answered with."""
+    reference it would be answered with; `next_model` what was chosen for the next message only."""
 
     view: SessionView | None
     route: object
@@ -49,6 +49,7 @@ class InspectorState:
     seen: tuple[Sighting, ...] = ()
     fill: Fill | None = None
     model: str = ""
+    next_model: str = ""
 
 
 class Inspector(VerticalScroll, can_focus=True):
@@ -68,10 +69,11 @@ class Inspector(VerticalScroll, can_focus=True):
 
     **Route**: the tiers of routing, most specific first; the one that won, and for the others
     what did not fit. **Session**: key, state, and the model with where the choice comes from:
-    config, session or this turn. **Memory**: whose words are in the window, and the rule by which
-    people share it; a warning where direct messages of several meet. **Context**: how much of the
-    model's window is in use and where compaction is due. **Branch**: the leaf, and how many
-    branches and compactions there are.
+    the config and its place there, or `▲` a choice for this session, which **m** changes.
+    **Memory**: whose words are in the window, and the rule by which people share it; a warning
+    where direct messages of several meet. **Context**: how much of the model's window is in use
+    and where compaction is due. **Branch**: the leaf, and how many branches and compactions
+    there are.
 
     **i** shows and hides it.
     """
@@ -175,13 +177,25 @@ def _session(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
     fields: list[Row] = [("state", _status(state), "")]
     if view is None:
         fields.append(("model", safe_line(state.model), "$text-primary"))
-        return _joined(rows + _fields(fields, width, glyphs))
-    fields += [
+    else:
+        fields += _identity(view, glyphs)
+    if state.next_model:
+        told = f"{glyphs.override} {safe_line(state.next_model)}"
+        fields += [("next", told, "$text-primary"), ("", "for the next message only", MUTED)]
+    return _joined(rows + _fields(fields, width, glyphs))
+
+
+def _identity(view: SessionView, glyphs: Glyphs) -> list[Row]:
+    """Its id, and who answers."""
+    mark = f"{glyphs.override} " if view.layers.session is not None else ""
+    fields: list[Row] = [
         ("id", _short(view.info.session_id, glyphs), ""),
-        ("model", safe_line(view.model.ref), "$text-primary"),
+        ("model", f"{mark}{safe_line(view.model.ref)}", "$text-primary"),
         ("from", _source(view, glyphs), MUTED),
     ]
-    return _joined(rows + _fields(fields, width, glyphs))
+    if mark:
+        fields.append(("config", _configured(view, glyphs), MUTED))
+    return fields
 
 
 def _status(state: InspectorState) -> str:
@@ -195,8 +209,20 @@ def _short(session_id: str, glyphs: Glyphs) -> str:
 
 
 def _source(view: SessionView, glyphs: Glyphs) -> str:
-    detail = f" {glyphs.dot} {safe_line(view.model.detail)}" if view.model.detail else ""
-    return safe_line(view.model.source) + detail
+    """Where the choice comes from: the config's path, or that it was made for this session."""
+    chosen = view.layers.in_force
+    if chosen.error is not None:
+        return safe_line(f"{chosen.name}: {chosen.error.message}")
+    detail = f" {glyphs.dot} {safe_line(chosen.place)}" if chosen.place else " override"
+    return chosen.name + detail
+
+
+def _configured(view: SessionView, glyphs: Glyphs) -> str:
+    """What the config would have it answered with."""
+    config = view.layers.config
+    if config.error is not None:
+        return safe_line(config.error.message)
+    return safe_line(f"{config.ref} {glyphs.dot} {config.place}")
 
 
 def _context(state: InspectorState, width: int, glyphs: Glyphs) -> Content:

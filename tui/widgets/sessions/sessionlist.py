@@ -14,7 +14,7 @@ from engine.text import safe_line
 from tui.behind.sessionfilter import find
 from tui.look.cells import age, fit
 from tui.look.glyphs import UNICODE, Glyphs
-from tui.people.naming import agent_name, channel_tag, session_name
+from tui.people.naming import agent_name, channel_tag, model_name, session_name
 from tui.tracker import Status, Tracker
 from tui.widgets.gauge import level
 from tui.widgets.rowlist import RowList
@@ -99,12 +99,14 @@ class SessionRows:
         tag = channel_tag(info)
         tag = fit(tag, 7) if self._tall else fit(tag.split(" ")[0], 3)
         right = self._right(info, status)
-        room = width - 2 - len(tag) - sum(len(text) for text, _ in right)
+        # The second line says it in words, where there is one.
+        mark = [(f"{self._glyphs.override} ", "busy")] if info.override and not self._tall else []
+        room = width - 2 - len(tag) - sum(len(text) for text, _ in (*mark, *right))
         name_style = "strong" if status in {Status.NEW, Status.NEEDS} else ""
         name = fit(session_name(info), room - 1, ellipsis=self._glyphs.ellipsis) + " "
         sign: str = getattr(self._glyphs, field)
         dim = "dim" if status is Status.STORED else ""
-        return [(f"{sign} ", tone), (name, dim or name_style), (tag, "dim"), *right]
+        return [(f"{sign} ", tone), (name, dim or name_style), *mark, (tag, "dim"), *right]
 
     def _right(self, info: SessionInfo, status: Status) -> list[Span]:
         when = age(self._now - info.last_active) if info.last_active else ""
@@ -127,8 +129,14 @@ class SessionRows:
         spans: list[Span] = [("  ", "")]
         if word:
             spans.append((word, tone))
-        if word and rest:
-            spans.append((" · " if self._glyphs is UNICODE else " - ", "dim"))
+        between: list[Span] = [(" · " if self._glyphs is UNICODE else " - ", "dim")]
+        if info.override:
+            room = width - sum(len(text) for text, _ in spans) - 12 - 3 * bool(word)
+            name = safe_line(model_name(info.override), limit=max(6, room))
+            spans += between if word else []
+            spans.append((f"{self._glyphs.override} {name} override", "busy"))
+        if (word or info.override) and rest:
+            spans += between
         used = sum(len(text) for text, _ in spans)
         return [*spans, (fit(rest, width - used - 1, ellipsis=self._glyphs.ellipsis), "dim")]
 

@@ -14,7 +14,7 @@ from engine.text import safe_line
 from tui.look.cells import fit, percent
 from tui.look.glyphs import ASCII, Glyphs
 from tui.look.tones import MUTED
-from tui.people.naming import channel_short
+from tui.people.naming import channel_short, model_name
 from tui.widgets.gauge import Fill, gauge
 
 __all__ = [
@@ -47,6 +47,7 @@ class LaneFacts:
         mention: whether messages address the agent.
         held: how many of their messages are held back.
         current: whether it has the focus, or had it last.
+        override: the model that was chosen for the session; "": the config's.
     """
 
     number: int
@@ -60,10 +61,12 @@ class LaneFacts:
     mention: bool = False
     held: int = 0
     current: bool = False
+    override: str = ""
 
 
 def lane_title(facts: LaneFacts, *, long: bool, width: int, glyphs: Glyphs) -> str:
-    """`1 Alice`, and where there is no head `1 Alice · tg dm alice`. In plain ASCII the frame
+    """`1 Alice`, and where there is no head `1 Alice · tg dm alice`; `▲` and the model that was
+    chosen for the session. In plain ASCII the frame
     cannot tell where the focus is, so the title does."""
     name = safe_line(facts.person.name, limit=60)
     if long:
@@ -72,7 +75,8 @@ def lane_title(facts: LaneFacts, *, long: bool, width: int, glyphs: Glyphs) -> s
         name += f" · {channel_short(facts.person.envelope.channel)}{kind}"
         name += f" {safe_line(peer.id, limit=60)}" if peer is not None else ""
     mark = f"{glyphs.cursor} " if facts.current and glyphs is ASCII else ""
-    title = f"{mark}{facts.number} {name}"
+    own = f" {glyphs.override} {model_name(facts.override)}" if facts.override else ""
+    title = f"{mark}{facts.number} {name}{own}"
     return fit(title, max(1, min(width, cell_len(title))))
 
 
