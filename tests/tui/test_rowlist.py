@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 
 from tests.tui.shown import lines, text
 from tui.look.cells import fit
+from tui.widgets.framed import StillBar
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowView
 
@@ -198,3 +199,54 @@ async def test_a_key_paints_two_rows_whatever_the_size(size: int) -> None:
         await pilot.press("up")
         assert 0 < rows.painted <= 2
         assert f"row {size - 1}" in lines(app)[-1]
+
+
+class Framed(ListApp):
+    CSS = """
+    RowList { border: round red; padding: 0 1; border-title-align: left; }
+    RowList:focus { border: heavy green; }
+    """
+
+
+def looks(app: App[Any]) -> list[list[tuple[str, object]]]:
+    """Letters and colours of the screen."""
+    return [
+        [(segment.text, segment.style) for segment in strip.simplify()]
+        for strip in app.screen._compositor.render_strips()
+    ]
+
+
+@pytest.mark.parametrize("size", [30, 400])
+async def test_what_scrolled_looks_as_if_it_were_painted_anew(size: int) -> None:
+    app = Framed(Many(size))
+    async with app.run_test(size=(30, 12)) as pilot:
+        for key in ("pagedown", "down", "pagedown", "up", "end", "pageup", "home", "end", "tab"):
+            await pilot.press(key)
+            seen = looks(app)
+            app.list.refresh()
+            app.list.vertical_scrollbar.refresh()
+            await pilot.pause()
+            assert seen == looks(app), key
+        app.list.blur()
+        await pilot.pause()
+        assert "╭" in lines(app)[0] and "┏" not in text(app)
+
+
+async def test_beside_a_long_list_the_scrollbar_is_not_painted_at_each_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    painted: list[float] = []
+    app = ListApp(Many(100_000))
+    async with app.run_test(size=(30, 10)) as pilot:
+        bar, render = app.list.vertical_scrollbar, StillBar.render
+
+        def counted(self: StillBar) -> object:
+            painted.append(self.position)
+            return render(self)
+
+        await pilot.pause()
+        monkeypatch.setattr(StillBar, "render", counted)
+        await pilot.press(*["pagedown"] * 8)
+        assert bar.position > 50 and not painted
+        await pilot.press("end")
+        assert len(painted) == 1

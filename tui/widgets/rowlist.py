@@ -22,8 +22,10 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
+from tui.widgets.framed import FramedLines, StillBar
 from tui.widgets.rows import Line, NoRows, Rows, RowSource, RowView
 
 __all__ = ["RowList"]
@@ -127,6 +129,7 @@ class RowList(ScrollView, can_focus=True):
         self._look = RowView()
         self._strips: dict[tuple[int, int, str], list[Strip]] = {}
         self._styles: dict[tuple[str, str], Style] = {}
+        self._styles_cache = FramedLines()
         self.marked: Hashable | None = None
         self.empty = empty
         self.sign = sign
@@ -271,6 +274,16 @@ class RowList(ScrollView, can_focus=True):
         super().notify_style_update()
 
     # size and place
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """As Textual's, but one that stands still while its thumb does."""
+        if self._vertical_scrollbar is None:
+            thickness = self.scrollbar_size_vertical
+            self._vertical_scrollbar = StillBar(name="vertical", thickness=thickness)
+            self._vertical_scrollbar.display = False
+            self.app._start_widget(self, self._vertical_scrollbar)
+        return self._vertical_scrollbar
 
     def _resize_virtual(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self._tops[-1])
