@@ -44,8 +44,11 @@ async def test_for_the_next_message_only(state: Path) -> None:
         await shows(pilot, "echo-2k")
         await until(pilot, lambda: ALICE not in home.chat.next_models)
         await until(pilot, lambda: "next message only" not in text(app), "it is used up")
-        view = await app.engine.view(ALICE)
-        assert (view.model.ref, view.info.model) == ("offline/echo", SMALLER)
+        await until(pilot, lambda: not app.bridge.tracker.live)
+        assert (await app.engine.view(ALICE)).model.ref == "offline/echo"
+        [info] = await app.engine.sessions()
+        assert (info.model, info.override) == (SMALLER, None)
         home.chat.next_models[ALICE] = SMALLER
+        await app.keep_memory()
     async with running(state, SMALL) as (app, pilot):
         assert screen(app).chat.next_models == {ALICE: SMALLER}
