@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.binding import Binding, BindingType
 
 from engine.engine import Engine
@@ -15,6 +15,7 @@ from engine.errors import Problem
 from engine.events import ConfigChanged, Noticed, TurnedAway
 from engine.values import replace
 from tui import modes
+from tui.behind.broom import Broom
 from tui.bridge import Batch
 from tui.commands.keymap import completed, key_name, keymap_problems
 from tui.config.confignews import ConfigNews, News
@@ -38,6 +39,9 @@ __all__ = ["BranchlineApp"]
 
 DOOR_SECONDS = 20
 """How often it is looked who asks to be let in: other programs may have been told."""
+
+REST_SECONDS = 0.5
+"""How often it is looked whether it is time to take garbage out."""
 
 
 def _palette() -> type[Provider]:
@@ -96,6 +100,7 @@ class BranchlineApp(Home):
         self._attention = Attention(self)
         self._animations = self.animation_level
         self._config_news = ConfigNews(self._say_news, self.set_timer)
+        self._broom = Broom(lambda: self.bridge.tracker.busy > 0)
 
     # start
 
@@ -117,6 +122,8 @@ class BranchlineApp(Home):
         """What may wait until something is on the screen."""
         gc.freeze()  # what a start made stays; see tui.launch
         gc.enable()
+        self._broom.take_over()
+        self.set_interval(REST_SECONDS, self._broom.look)
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         if self.tour is not None:
             self.tour.start()
@@ -126,6 +133,17 @@ class BranchlineApp(Home):
         self.tell(self._keymap_problems())
         self._look_at_door()
         self.set_interval(DOOR_SECONDS, self._look_at_door)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._broom.key_came()
+        await super().on_event(event)
+
+    def post_display_hook(self) -> None:
+        self._broom.frame_came()
+
+    def on_unmount(self) -> None:
+        self._broom.give_back()
 
     @work(exclusive=True, group="door")
     async def _look_at_door(self) -> None:
