@@ -427,3 +427,28 @@ async def test_the_bars_of_the_sessions_in_view_are_looked_up(state: Path) -> No
         assert bob.part > alice.part > 0
         row = next(line for line in lines(app) if "Bob" in line)
         assert row[:30].rstrip(" │")[-1] in "▁▂▃▄▅▆▇█"
+
+
+async def test_nothing_is_read_between_the_keys_of_one_who_goes_down_the_list(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seed(state, {f"p{number}": ["hello"] for number in range(4)})
+    async with running(state) as (app, pilot):
+        home, seen = screen(app), app.bridge.tracker.fills
+        await until(pilot, lambda: len(seen) >= 4, "all are known")
+        looks: list[str] = []
+        view = app.engine.view
+
+        async def counted(ref: str) -> object:
+            looks.append(ref)
+            return await view(ref)
+
+        monkeypatch.setattr(app.engine, "view", counted)
+        seen.clear()
+        home.sessions.focus()
+        for step in (1, 1, -1, -1) * 3:
+            home.sessions.action_move(step)
+            await pilot.pause(0.01)
+        assert looks == []
+        await until(pilot, lambda: len(seen) >= 4, "looked up after a rest")
+        assert len(looks) == len(set(looks))

@@ -250,3 +250,14 @@ async def test_beside_a_long_list_the_scrollbar_is_not_painted_at_each_key(
         assert bar.position > 50 and not painted
         await pilot.press("end")
         assert len(painted) == 1
+
+
+async def test_a_row_that_says_something_else_is_painted_alone() -> None:
+    rows = Many(1000)
+    app = ListApp(rows)
+    async with app.run_test(size=(30, 10)) as pilot:
+        await pilot.press("down")
+        before = rows.painted
+        app.list.paint_again((3, 700, "gone"))
+        await pilot.pause()
+        assert rows.painted == before + 1

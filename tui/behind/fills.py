@@ -26,13 +26,12 @@ def threshold(engine: Engine) -> float:
 
 
 async def look_up(
-    engine: Engine, tracker: Tracker, refs: Iterable[Hashable], done: Callable[[], None]
+    engine: Engine, tracker: Tracker, refs: Iterable[Hashable], learned: Callable[[str], None]
 ) -> None:
-    """Learn how full sessions are that are not known yet, then call `done` once.
+    """Learn how full sessions are that are not known yet, and tell of each.
 
     A session that cannot be read keeps no bar; opening it says why.
     """
-    learned = False
     for ref in refs:
         info = tracker.infos.get(str(ref))
         if info is None or info.ref in tracker.fills or is_stored(info):
@@ -41,9 +40,7 @@ async def look_up(
             continue
         try:
             tracker.remember(await engine.view(info.ref), threshold(engine))
-            learned = True
         except BranchlineError:
             continue
+        learned(info.ref)
         await asyncio.sleep(PAUSE)
-    if learned:
-        done()

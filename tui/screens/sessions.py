@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.reactive import var
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
@@ -43,6 +44,9 @@ from tui.widgets.sessions.sessionlist import SessionList
 from tui.widgets.sessions.statusbar import StatusBar
 
 __all__ = ["SessionsScreen"]
+
+REST = 0.1
+"""Seconds the cursor rests in the list before it is looked up how full the sessions in view are."""
 
 
 class SessionsScreen(ChatBranches, SessionKeeping):
@@ -114,6 +118,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         super().__init__()
         self._placed = False
         self._refresh_wanted = False
+        self._rest: Timer | None = None
 
     def row_0(self) -> StatusBar:
         return StatusBar(id="bar")
@@ -270,11 +275,24 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         self.draw()
 
     @on(RowList.Highlighted)
+    def _moved(self) -> None:
+        """Nothing is read between the keys of a person who goes down the list."""
+        self.workers.cancel_group(self, "fills")
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self._look_up_fills)
+
     def _look_up_fills(self) -> None:
         later(self, partial(self._fill, self.sessions.in_view), group="fills")
 
     async def _fill(self, refs: Iterable[Hashable]) -> None:
-        await look_up(self.engine, self.tracker, refs, self.draw)
+        await look_up(self.engine, self.tracker, refs, self._filled)
+
+    def _filled(self, ref: str) -> None:
+        if self.stands:
+            self.sessions.paint_again((ref,))
+            if ref == self.chat.ref:
+                self._inspect()
 
     @on(RowList.Selected)
     def _selected(self, event: RowList.Selected) -> None:

@@ -8,7 +8,7 @@ what the rows say comes from a `Rows` value, made anew by a source whenever fold
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar
@@ -127,6 +127,7 @@ class RowList(ScrollView, can_focus=True):
         self._rows: Rows = NoRows()
         self._tops: Sequence[int] = range(1)
         self._look = RowView()
+        self._window = (0, 0)  # the first line in view, and the width, of what is being painted
         self._strips: dict[tuple[int, int, str], list[Strip]] = {}
         self._styles: dict[tuple[str, str], Style] = {}
         self._styles_cache = FramedLines()
@@ -179,6 +180,14 @@ class RowList(ScrollView, can_focus=True):
             self.cursor = min(self.cursor, max(0, len(self._rows) - 1))
         self.refresh()
 
+    def paint_again(self, keys: Iterable[Hashable]) -> None:
+        """Some rows say something else; none of them came, went or grew."""
+        found = (self._rows.index_of(key) for key in keys)
+        rows = {row for row in found if row is not None}
+        self._strips = {at: kept for at, kept in self._strips.items() if at[0] not in rows}
+        for row in rows:
+            self._refresh_row(row)
+
     def filter(self, query: str) -> None:
         """Show what fits `query` (the source decides what fits); "" shows everything."""
         if query != self._look.query:
@@ -210,9 +219,13 @@ class RowList(ScrollView, can_focus=True):
 
     # painting
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._window = self.scroll_offset.y, self.scrollable_content_region.width
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        line = self.scroll_offset.y + y
+        top, width = self._window
+        line = top + y
         if line >= self._tops[-1]:
             return self._blank(y, width)
         row = bisect_right(self._tops, line) - 1
