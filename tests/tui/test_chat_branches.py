@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
-from tests.tui.driving import running, screen, until
+from engine.engine import HistoryPage
+from tests.tui.driving import running, say, screen, until
 from tests.tui.shown import text
 from tests.tui.trees import KEY, orders, said, write
 from tui.app import BranchlineApp
@@ -62,6 +65,31 @@ async def test_a_message_of_the_conversation_is_edited_and_sent_again(tmp_path: 
         await shows(pilot, "⑂ 3 branches", "Make it fly", "offline model")
         await until(pilot, lambda: "Use a generator" not in flat(pilot), "the other branch")
         assert app.current_mode == "sessions"
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4])
+async def test_readings_cut_short_by_the_next_one_lose_nothing_of_the_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    async with conversing(tmp_path) as (app, pilot):
+        read = app.engine.history
+
+        async def slowly(*args: Any, **options: Any) -> HistoryPage:
+            page = await read(*args, **options)
+            await asyncio.sleep(seconds)  # what is told now is younger than the page
+            return page
+
+        monkeypatch.setattr(app.engine, "history", slowly)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ForkDialog), "the dialog")
+        app.screen.query_one(TextArea).load_text("Make it fly")
+        await pilot.press("enter")
+        await shows(pilot, "⑂ 3 branches", "Make it fly", "offline model")
+        await until(pilot, lambda: "Use a generator" not in flat(pilot), "the other branch")
+        await say(pilot, "And land it")
+        await until(pilot, lambda: "You said: “And" in flat(pilot), "the answer to it")
+        assert flat(pilot).count("┃ And land it") == 1
+        assert flat(pilot).count("┃ Make it fly") == 1
 
 
 async def test_a_session_is_compacted_from_the_conversation(tmp_path: Path) -> None:

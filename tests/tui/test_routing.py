@@ -120,15 +120,12 @@ async def test_bindings_stand_by_tier_with_hits_and_what_lint_says(tmp_path: Pat
             "[4] 7 account telegram",
             "· 9 default all",
         ]
-        hits = {row.key: row.use.messages for row in screen.study.rows}
-        assert hits == {
-            "bindings[0]": 0,
-            "bindings[1]": 2,
-            "bindings[2]": 0,
-            "bindings[3]": 1,
-            "bindings[4]": 0,
-            "default": 1,
-        }
+        hits = [0, 2, 0, 1, 0, 1]  # counted from what is recorded, when there is time for it
+        await until(
+            pilot, lambda: [row.use.messages for row in screen.study.rows] == hits, "the hits"
+        )
+        await settled(pilot, screen)
+        rows = table(pilot, screen)
         assert "mia 2" in rows[1] and rows[1].split()[-1].endswith(("s", "now"))
         assert "mia 0 - ▲" in rows[4]
         await pilot.press("j", "j", "j", "j")

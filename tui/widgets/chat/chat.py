@@ -6,6 +6,7 @@ when the transcript took another turn (a leaf moved, a reset) and must be shown 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from textual.content import Content
@@ -88,6 +89,7 @@ class Chat:
         self._coming = ""
         self._early: list[Event] = []
         self._showing = False
+        self._reading = asyncio.Lock()
 
     @property
     def key(self) -> str:
@@ -118,11 +120,18 @@ class Chat:
         Raises:
             BranchlineError: it cannot be read; what was shown before stays.
         """
-        self._coming, self._early, self._astray = ref, [], False
+        async with self._reading:
+            await self._open(ref)
+
+    async def _open(self, ref: str) -> None:
+        self._coming, self._early = ref, []
         try:
             page, view = await self._read(ref)
-        finally:
+        except BaseException:  # given up, too: what was told meanwhile is of what still stands
             self._coming = ""
+            self._catch_up()
+            raise
+        self._coming, self._astray = "", False
         # From here to `show` nothing is awaited: the tracker's live text is exactly what was told.
         self.ref, self._aside = ref, None
         self._engine.keeping.rules.looked_at = ref
@@ -142,11 +151,19 @@ class Chat:
         self._last = page.entries[-1].id if page.entries else None
         try:
             await self._conversation.show(self.title(), page, session_key=self.ref, live=live)
+        except BaseException:
+            self._astray = True  # given up in the midst of it: to be shown anew
+            raise
         finally:
             self._showing = False
-            waiting, self._early = self._early, []
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Hand on what was told while the column could not take it."""
+        waiting, self._early = self._early, []
         for event in waiting:
-            self._take(event)
+            if getattr(event, "session_key", None) == self.key:
+                self._take(event)
 
     async def _read(self, ref: str) -> tuple[HistoryPage, SessionView | None]:
         try:
@@ -230,21 +247,21 @@ class Chat:
         Raises:
             BranchlineError: the session cannot be read.
         """
-        if self._astray:  # the leaf went elsewhere: what is shown is of another branch
-            self._astray = False
-            await self.open(self.ref)
-            return
-        ref, moved = self.ref, self._moved
-        self._moved = False
-        page, view = await self._read(ref)
-        if ref != self.ref:
-            return
-        self._look_at(view)
-        last = page.entries[-1].id if page.entries else None
-        if moved and last != self._last and self.key not in self._tracker.live:
-            await self._show(page)
-            for text in self._said:
-                self._conversation.note(text)
+        async with self._reading:
+            if self._astray:  # the leaf went elsewhere: what is shown is of another branch
+                await self._open(self.ref)
+                return
+            last = self._last
+            page, view = await self._read(self.ref)
+            self._look_at(view)
+            if last != self._last:
+                return  # the page is older than what was told; that asks for a refresh of its own
+            moved, self._moved = self._moved, False
+            last = page.entries[-1].id if page.entries else None
+            if moved and last != self._last and self.key not in self._tracker.live:
+                await self._show(page)
+                for text in self._said:
+                    self._conversation.note(text)
 
     def note(self, text: str) -> None:
         """Say something in the column; it stays until the next turn or another session."""
