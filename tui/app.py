@@ -107,7 +107,8 @@ class BranchlineApp(Home):
     async def on_load(self) -> None:
         """The list is there before the first screen is, so the first frame is whole."""
         await self.bridge.load()
-        self.bridge.tracker.recall(self.memory.seen)
+        memory = self.memory
+        self.bridge.tracker.recall(memory.seen, memory.known_until, memory.needs)
 
     def on_mount(self) -> None:
         self._apply_config()

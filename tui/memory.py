@@ -19,9 +19,10 @@ MAX_BYTES = 8 * 1024 * 1024
 class AppMemory:
     """The session that was open last; whether the advice on models was put away; the theme
     chosen in the app (the config's wins); what was written and not sent, by session; which model
-    was chosen for a session's next message only; how many messages of a session the person has
-    seen; which steps of the tour are done (None: there is no tour here), and whether it is put
-    away."""
+    was chosen for a session's next message only; how many messages of others the person has seen
+    of a session, up to when (ms since 1970) all that happened was known, and why sessions needed
+    the person; which steps of the tour are done (None: there is no tour here), and whether it is
+    put away."""
 
     last_session: str | None = None
     hint_dismissed: bool = False
@@ -29,6 +30,8 @@ class AppMemory:
     drafts: dict[str, str] = field(default_factory=dict)
     next_models: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
+    known_until: int = 0
+    needs: dict[str, str] = field(default_factory=dict)
     tour: tuple[str, ...] | None = None
     tour_hidden: bool = False
 
@@ -51,6 +54,8 @@ def load_memory(state_dir: Path) -> AppMemory:
         drafts=_texts(drafts) if isinstance(drafts, dict) else {},
         next_models=_texts(chosen) if isinstance(chosen := data.get("next_models"), dict) else {},
         seen=_numbers(seen) if isinstance(seen := data.get("seen"), dict) else {},
+        known_until=until if type(until := data.get("known_until")) is int else 0,
+        needs=_texts(needs) if isinstance(needs := data.get("needs"), dict) else {},
         tour=tuple(one for one in tour if isinstance(one, str)) if isinstance(tour, list) else None,
         tour_hidden=data.get("tour_hidden") is True,
     )

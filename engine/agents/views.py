@@ -46,6 +46,8 @@ class SessionInfo(Struct, frozen=True):
         labels: first the one it has by itself (`active`, `idle`, `archived` …; see
             engine.lifecycle.expiry.label_of), then those that a person gave it.
         model: of the newest reply.
+        heard: messages that others than the operator wrote, replies among them.
+        trouble: why the last message is a reply that failed, else "".
         override: the model that a person chose for the session; None for the config's.
     """
 
@@ -67,6 +69,8 @@ class SessionInfo(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     labels: tuple[str, ...] = ()
     override: str | None = None
+    heard: int = 0
+    trouble: str = ""
 
 
 class ModelInForce(Struct, frozen=True):
@@ -202,6 +206,8 @@ def info_of(record: SessionRecord, inside: int, own: str, label: str | None = No
         problems=record.problems,
         labels=(own, *record.labels),
         override=record.override,
+        heard=record.heard,
+        trouble=record.trouble,
     )
 
 

@@ -237,6 +237,8 @@ class Directory:
             created=summary.created,
             last_active=summary.active,
             messages=summary.messages,
+            heard=summary.heard,
+            trouble=summary.trouble,
             label=text(entry.get("label")) or summary.name,
             labels=summary.labels,
             preview=summary.preview,

@@ -47,6 +47,8 @@ class SessionRecord(Struct, frozen=True):
         created: ms since 1970.
         last_active: ms since 1970, of the newest message.
         messages: message entries in the file, on all branches.
+        heard: those that others than the operator wrote, replies among them.
+        trouble: why the last message is a reply that failed (untrusted), else "".
         label: the name a person gave it.
         labels: what a person sorted it by.
         preview: the first words said (untrusted).
@@ -70,6 +72,8 @@ class SessionRecord(Struct, frozen=True):
     created: int = 0
     last_active: int = 0
     messages: int = 0
+    heard: int = 0
+    trouble: str = ""
     label: str | None = None
     labels: tuple[str, ...] = ()
     preview: str = ""

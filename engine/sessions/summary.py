@@ -25,17 +25,25 @@ from engine.sessions.overrides import read_override
 
 __all__ = ["FORM", "Summary", "read_labels", "scan"]
 
-FORM = 1
+FORM = 2
 """What a summary holds; one of another form was made by an earlier version and is made anew."""
 
 PREVIEW = 400
 """Most characters kept of the first message."""
 
+TROUBLE = 300
+"""Likewise of an error."""
+
+OWN = "terminal"
+"""The channel of the operator, who speaks there without a peer."""
+
 
 class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
     """One file's summary. Times in ms since 1970 (0: unknown); `size` and `mtime_ns` say which
-    state of the file it holds for; `override` the session's own model ("": taken away, None: never
-    set); `failure` why the file could not be read at all."""
+    state of the file it holds for; `heard` how many messages others than the operator wrote,
+    replies among them; `trouble` why the last message is a reply that failed (untrusted), else "";
+    `override` the session's own model ("": taken away, None: never set); `failure` why the file
+    could not be read at all."""
 
     size: int = 0
     mtime_ns: int = 0
@@ -44,6 +52,8 @@ class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
     created: int = 0
     last_active: int = 0
     messages: int = 0
+    heard: int = 0
+    trouble: str = ""
     preview: str = ""
     name: str | None = None
     model: str | None = None
@@ -67,12 +77,19 @@ class Summary(msgspec.Struct, rename="camel", omit_defaults=True):
         return self.last_active or self.created or self.mtime_ns // 1_000_000
 
 
+class _Origin(msgspec.Struct, gc=False):
+    channel: str | None = None
+    peer: msgspec.Raw | None = None
+
+
 class _Message(msgspec.Struct, gc=False):
     role: str | None = None
     timestamp: int | float | None = None
     content: msgspec.Raw | None = None
     provider: str | None = None
     model: str | None = None
+    stop_reason: str | None = msgspec.field(name="stopReason", default=None)
+    error_message: str | None = msgspec.field(name="errorMessage", default=None)
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -85,6 +102,7 @@ class _Line(msgspec.Struct, gc=False):
     custom_type: str | None = msgspec.field(name="customType", default=None)
     data: msgspec.Raw | None = None
     message: _Message | None = None
+    origin: _Origin | None = None
 
 
 _line = msgspec.json.Decoder(_Line).decode
@@ -148,6 +166,7 @@ def _fold(found: Summary, line: bytes, path: Path, *, first: bool) -> None:
         found.messages += 1
         if read.message is not None:
             _fold_message(found, read.message, read.timestamp)
+            _fold_heard(found, read.message, read.origin)
     elif read.type == "session_info":
         found.name = (read.name or "").strip() or None
     elif read.type == "model_change" and read.provider and read.model_id:
@@ -218,9 +237,24 @@ def _fold_message(found: Summary, message: _Message, stamp: str | None) -> None:
         found.preview = _words(message.content)
 
 
+def _fold_heard(found: Summary, message: _Message, origin: _Origin | None) -> None:
+    """What somebody who was away would want to know of."""
+    if message.role not in ("user", "assistant"):
+        return
+    own = message.role == "user" and origin is not None and _is_operator(origin)
+    found.heard += not own
+    failed = message.role == "assistant" and message.stop_reason == "error"
+    found.trouble = (message.error_message or "no answer came")[:TROUBLE] if failed else ""
+
+
+def _is_operator(origin: _Origin) -> bool:
+    return origin.channel == OWN and origin.peer is None
+
+
 def _fold_flat(found: Summary, line: bytes, role: str) -> None:
     data = decode_line(line) or {}
     found.messages += 1
+    found.heard += role in ("user", "assistant")
     stamp = data.get("timestamp")
     moment = parse_iso(stamp) if isinstance(stamp, str) else stamp
     if isinstance(moment, int | float) and 0 <= moment < 253e12:
@@ -240,6 +274,10 @@ def _words(raw: msgspec.Raw) -> str:
     return content[:PREVIEW] if isinstance(content, str) else ""
 
 
+def _raw(data: Mapping[str, Any], name: str) -> msgspec.Raw | None:
+    return msgspec.Raw(msgspec.json.encode(data[name])) if data.get(name) is not None else None
+
+
 def _loosely(data: Mapping[str, Any]) -> _Line:
     """A line whose fields are not all of the expected types: keep those that are."""
 
@@ -247,7 +285,7 @@ def _loosely(data: Mapping[str, Any]) -> _Line:
         value = source.get(name)
         return value if isinstance(value, str) else None
 
-    body = data.get("message")
+    body, origin = data.get("message"), data.get("origin")
     message = None
     if isinstance(body, dict):
         stamp = body.get("timestamp")
@@ -259,6 +297,8 @@ def _loosely(data: Mapping[str, Any]) -> _Line:
             content,
             text(body, "provider"),
             text(body, "model"),
+            text(body, "stopReason"),
+            text(body, "errorMessage"),
         )
     return _Line(
         text(data, "type"),
@@ -270,4 +310,7 @@ def _loosely(data: Mapping[str, Any]) -> _Line:
         text(data, "customType"),
         msgspec.Raw(msgspec.json.encode(data["data"])) if "data" in data else None,
         message,
+        _Origin(text(origin, "channel"), _raw(origin, "peer"))
+        if isinstance(origin, dict)
+        else None,
     )

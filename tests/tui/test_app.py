@@ -173,7 +173,7 @@ async def test_new_starts_afresh_and_the_old_one_stays_listed(state: Path) -> No
         await say(pilot, "remember the number 42")
         await shows(pilot, "This is the first")
         await say(pilot, "/new")
-        await shows(pilot, "A fresh start", "Sessions 2", "reset")
+        await shows(pilot, "A fresh start", "Sessions 1", "1 earlier")
         await until(pilot, lambda: "┃ remember" not in text(app), "an empty column")
         kept = next(ref for ref in app.bridge.tracker.infos if ref != "agent:main:main")
         screen(app).open_session(kept)

@@ -3,10 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from engine.engine import Engine
+from engine.routing.envelope import Envelope, Peer
+from engine.text import safe_line
 from tests.tui.driving import SMALL, running, say, screen, seed, shows, until
+from tui.app import BranchlineApp
 from tui.memory import save_memory
+from tui.widgets.sessions.sessionlist import SessionList
 
 ALICE = "agent:main:telegram:dm:alice"
 BOB = "agent:main:telegram:dm:bob"
@@ -113,7 +118,7 @@ async def test_an_archived_row_of_the_list_is_the_one_that_comes_back(two: Path)
         rows = screen(app).sessions
         rows.focus()
         rows.filter("is:archived")
-        assert rows.go_to(made.ref)
+        assert rows.current == made.ref
         await pilot.press("A")
         await until(pilot, lambda: screen(app).chat.ref == ALICE)
         await shows(pilot, "my code is tulip")
@@ -143,3 +148,114 @@ async def test_a_reply_that_another_program_wrote_is_unread(two: Path) -> None:
         await at(app, pilot, ALICE)
         await seed(two, {"bob": ["from a script"]})
         await until(pilot, lambda: BOB in app.bridge.tracker.unread)
+
+
+async def listed(app: BranchlineApp, pilot: Pilot[None]) -> SessionList:
+    rows = screen(app).sessions
+    await pilot.press("escape")
+    rows.focus()
+    await pilot.pause()
+    return rows
+
+
+async def test_a_look_into_sessions_opens_nothing_and_calls_nothing_read(two: Path) -> None:
+    async with running(two, SMALL) as (app, pilot):
+        rows = await listed(app, pilot)
+        app.bridge.tracker.unread.add(BOB)
+        here = screen(app).chat.ref
+        rows.go_to(ALICE)
+        await pilot.press("space")
+        await shows(pilot, "Alice · Telegram DM", "my code is tulip", "idle · 2 messages")
+        places = [rows.rows.index_of(key) or 0 for key in (ALICE, BOB)]
+        await pilot.press("j" if places[0] < places[1] else "k")
+        await shows(pilot, "Bob · Telegram DM", "hello from bob")
+        assert screen(app).chat.ref == here and BOB in app.bridge.tracker.unread
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert rows.current == BOB
+        await pilot.press("space", "enter")
+        await until(pilot, lambda: screen(app).chat.ref == BOB)
+        assert BOB not in app.bridge.tracker.unread and screen(app).composer.has_focus
+
+
+async def test_space_on_a_row_with_others_below_unfolds_what_its_key_held_before(two: Path) -> None:
+    async with Engine.open(two, environ={}) as engine:
+        made = await engine.keeping.archive(ALICE)
+    await seed(two, {"alice": ["a fresh start"]})
+    async with running(two) as (app, pilot):
+        rows = await listed(app, pilot)
+        assert rows.rows.index_of(made.ref) is None
+        await shows(pilot, "1 earlier")
+        rows.go_to(("earlier", ALICE))
+        await pilot.press("space", "j")
+        assert rows.current == made.ref
+        await pilot.press("enter")
+        await shows(pilot, "my code is tulip")
+        assert screen(app).chat.kept
+
+
+async def test_what_is_done_in_the_list_is_done_with_all_that_are_marked(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        rows, infos = await listed(app, pilot), app.bridge.tracker
+        rows.go_to(("agent", "main"))
+        await pilot.press("M")
+        await shows(pilot, "2 of 2 marked")
+        await pilot.press("L")
+        await shows(pilot, "Labels of 2 sessions")
+        await pilot.press(*"slow", "enter")
+        await until(pilot, lambda: all("slow" in infos.infos[key].labels for key in (ALICE, BOB)))
+        rows.focus()
+        await pilot.press("A")
+        await shows(pilot, "archived. U brings all 2 back")
+        await until(pilot, lambda: not infos.runs(ALICE) and not infos.runs(BOB))
+        assert rows.marked_refs() == ()
+        await pilot.press("escape", "U")
+        await until(pilot, lambda: infos.runs(ALICE) and infos.runs(BOB))
+        rows.focus()
+        rows.go_to(ALICE)
+        await pilot.press("M", "escape")
+        assert rows.marked_refs() == () and rows.has_focus
+
+
+async def test_read_and_unread_again_without_opening(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        rows, tracker = await listed(app, pilot), app.bridge.tracker
+        tracker.unread.update((ALICE, BOB))
+        rows.go_to(("agent", "main"))
+        await pilot.press("M", "R")
+        assert tracker.unread == set()
+        await pilot.press("escape")
+        rows.go_to(BOB)
+        await pilot.press("R")
+        assert tracker.unread == {BOB}
+        await shows(pilot, "new · hello from bob")
+
+
+async def test_a_session_that_began_while_the_app_was_closed_is_unread(two: Path) -> None:
+    async with running(two) as (app, _):
+        screen(app).leave()
+        save_memory(two, app.memory)
+    await seed(two, {"carol": ["hello, I am new"]})
+    async with running(two) as (app, _):
+        assert app.bridge.tracker.unread == {"agent:main:telegram:dm:carol"}
+
+
+async def test_a_turn_that_failed_needs_the_person_also_after_a_restart(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        tracker = app.bridge.tracker
+        envelope = Envelope("telegram", "are you there?", peer=Peer("dm", "bob"))
+        model = "anthropic/claude-opus-4-5"  # for which there is no key
+        result = await (await app.engine.submit(envelope, model=model)).result()
+        assert result.error is not None
+        await until(pilot, lambda: BOB in tracker.needs)
+        await until(pilot, lambda: tracker.infos[BOB].heard > 2)
+        screen(app).leave()
+        save_memory(two, app.memory)
+    async with running(two) as (app, pilot):
+        assert list(app.bridge.tracker.needs) == [BOB]
+        await shows(pilot, "needs you · " + safe_line(result.error.message)[:6])
+        await at(app, pilot, BOB)
+        screen(app).leave()
+        save_memory(two, app.memory)
+    async with running(two) as (app, pilot):
+        assert not app.bridge.tracker.needs and not app.bridge.tracker.unread

@@ -10,17 +10,21 @@ from textual.app import App, ComposeResult
 
 from engine.errors import ModelError
 from engine.events import TurnEnded, TurnQueued, TurnStarted, TurnWaiting
+from engine.routing.identity import IdentityLinks
 from engine.values import replace
 from tests.tui.made import CONFIG, NOW, info
 from tests.tui.shown import lines, text
-from tui.behind.sessionfilter import find
+from tui.behind.fuzzy import find_letters, lowered
+from tui.behind.sessionfilter import find, read_query
 from tui.look.glyphs import ASCII, UNICODE, Glyphs
 from tui.tracker import Status, Tracker
 from tui.widgets.gauge import Fill
 from tui.widgets.rows import RowView
-from tui.widgets.sessions.sessionlist import TWO_LINES, SessionList, SessionRows
+from tui.widgets.sessions.sessionlist import SessionList
+from tui.widgets.sessions.sessionrows import TWO_LINES, SessionRows
 
 ALICE, BOB, OLD = "agent:mia:telegram:dm:alice", "agent:ops:slack:dm:bob", "agent:mia:old"
+AWAY = ("away", "mia")
 
 
 def tracker() -> Tracker:
@@ -54,7 +58,7 @@ def painted(shown: SessionRows, width: int = 28) -> list[str]:
 
 def test_sessions_stand_under_their_agent_with_sign_name_channel_and_age() -> None:
     shown = painted(rows(tracker()), 30)
-    assert shown[0].startswith("▾ Mia") and shown[0].endswith("3 ")
+    assert shown[0].startswith("▾ Mia") and shown[0].endswith("2 ")
     assert any(line.startswith("○ Alice") and "tg DM" in line and " 1m" in line for line in shown)
     assert any("#support" in line and "dc chn" in line for line in shown)
     assert [line[:5] for line in shown].index("▾ ops") > [line[:6] for line in shown].index(
@@ -66,7 +70,8 @@ def test_every_state_has_its_own_sign_and_word() -> None:
     known = tracker()
     known.take([TurnStarted(ALICE, "1", "e", "m"), TurnWaiting(BOB, "2", 41)])
     known.unread.add("agent:mia:discord:channel:support")
-    shown = "\n".join(painted(rows(known), 40))
+    opened = RowView(frozenset({AWAY}))
+    shown = "\n".join(painted(rows(known, opened), 40))
     assert "◐ Alice" in shown and "busy" in shown
     assert "! Bob" in shown and "needs you · in use by process 41" in shown
     assert "● #support" in shown and "new" in shown
@@ -101,11 +106,18 @@ def test_one_line_rows_tell_the_state_in_place_of_the_age() -> None:
     assert next(line for line in shown if "Alice" in line).rstrip().endswith("busy")
 
 
-def test_what_is_kept_stands_last_and_dim() -> None:
+def keys(made: SessionRows) -> list[object]:
+    return [made.key(index) for index in range(len(made))]
+
+
+def test_what_is_kept_stands_last_and_dim_behind_a_row_of_its_own() -> None:
     made = rows(tracker())
-    names = [made.key(index) for index in range(len(made))]
-    assert names.index(OLD) == 3
-    line = made.lines(3, 28)[0]
+    assert OLD not in keys(made) and keys(made)[3] == AWAY
+    assert "▸ 1 put away" in [line.rstrip() for line in painted(made)]
+    made = rows(tracker(), RowView(frozenset({AWAY})))
+    assert keys(made).index(OLD) == 4
+    assert "▾ 1 put away" in [line.rstrip() for line in painted(made)]
+    line = made.lines(4, 28)[0]
     assert all(style == "dim" for span, style in line if span.strip())
 
 
@@ -216,7 +228,7 @@ def _seconds(known: Tracker, query: str) -> float:
 
 
 def found(known: Tracker, query: str) -> set[str]:
-    return {each.key for each in find(known, query)}
+    return {each.key for each in find(known, read_query(query))}
 
 
 def test_words_of_the_filter_narrow_it_and_all_must_fit() -> None:
@@ -224,7 +236,9 @@ def test_words_of_the_filter_narrow_it_and_all_must_fit() -> None:
     known.take([TurnStarted(ALICE, "1", "e", "m"), TurnWaiting(BOB, "2", 41)])
     assert found(known, "is:busy") == {ALICE}
     assert found(known, "is:needs") == {BOB}
-    assert found(known, "is:archived") == {OLD}
+    assert found(known, "is:earlier") == {OLD}
+    assert found(known, "is:stored") == {OLD}
+    assert found(known, "is:archived") == set()
     assert found(known, "agent:OPS") == {BOB}
     assert found(known, "agent:ops is:busy") == set()
     assert found(known, "is:busy ali") == {ALICE}
@@ -241,3 +255,174 @@ def test_a_word_with_a_colon_that_is_no_filter_is_looked_for_in_keys() -> None:
     assert found(tracker(), "dm:alice") == {ALICE}
     assert found(tracker(), "is:nonsense") == set()
     assert found(tracker(), "is: [bold]\x1b[31m") == set()
+
+
+def with_generations() -> Tracker:
+    known = tracker()
+    over = [
+        info(ALICE, "Alice", ref=f"/{kind}", kind=kind, state=kind, preview=f"was {kind}")
+        for kind in ("reset", "archived", "deleted")
+    ]
+    known.load([*known.infos.values(), *over])
+    return known
+
+
+def test_what_a_key_held_before_is_folded_under_its_session() -> None:
+    known = with_generations()
+    shown = painted(rows(known), 40)
+    assert known.size == 3
+    place = next(at for at, line in enumerate(shown) if "Alice" in line)
+    assert shown[place + 2].rstrip() == "  ▸ 2 earlier"  # not what is in the trash
+    made = rows(known, RowView(frozenset({("earlier", ALICE)})))
+    fold = keys(made).index(("earlier", ALICE))
+    assert set(keys(made)[fold + 1 : fold + 3]) == {"/archived", "/reset"}
+    shown = painted(made, 40)
+    assert "  ▾ 2 earlier" in [line.rstrip() for line in shown]
+    assert any(line.startswith("  ▫ was reset") for line in shown)
+    assert any(line.startswith("    reset · 4 messages") for line in shown)
+
+
+def found_refs(known: Tracker, query: str) -> set[str]:
+    return {each.ref for each in find(known, read_query(query))}
+
+
+def test_what_is_over_is_in_the_list_only_where_it_is_asked_for() -> None:
+    known = with_generations()
+    assert found_refs(known, "is:archived") == {"/archived"}
+    assert found_refs(known, "is:earlier") == {"/reset", OLD}
+    assert found_refs(known, "is:trash") == {"/deleted"}
+    assert len(found_refs(known, "is:stored")) == 4
+    assert keys(rows(known, RowView(query="is:trash"))) == [("agent", "mia"), "/deleted"]
+    # Found by its words beside others it is behind a row; alone it is shown.
+    assert keys(rows(known, RowView(query="alice"))) == [("agent", "mia"), ALICE, AWAY]
+    assert "/reset" in keys(rows(known, RowView(query="was reset")))
+
+
+def lit(made: SessionRows, key: str, line: int = 0, width: int = 40) -> str:
+    index = made.index_of(key)
+    assert index is not None
+    return "".join(text for text, style in made.lines(index, width)[line] if style == "match")
+
+
+def test_letters_that_were_found_are_lit() -> None:
+    known = tracker()
+    assert lit(rows(known, RowView(query="alc")), ALICE) == "Alc"
+    assert lit(rows(known, RowView(query="SEE")), ALICE, line=1) == "see"
+    assert lit(rows(known, RowView(query="is:idle")), ALICE) == ""
+    assert lit(rows(known), ALICE) == ""
+
+
+def test_loose_text_finds_labels_and_people_and_each_word_must_be_found() -> None:
+    known = tracker()
+    known.infos[BOB] = replace(known.infos[BOB], labels=("active", "escalated"))
+    assert found(known, "escal") == {BOB}
+    assert found(known, "bob escal") == {BOB}
+    assert found(known, "alice escal") == set()
+    links = IdentityLinks({"Robert": ["slack:bob"]})
+    assert [each.key for each in find(known, read_query("robert"), links)] == [BOB]
+    assert any("⚑ escalated" in line for line in painted(rows(known), 50))
+
+
+def test_a_name_made_to_be_slow_is_looked_through_as_fast_as_any() -> None:
+    known = Tracker()
+    known.load(info(f"agent:mia:telegram:dm:p{one}", "ab" * 40) for one in range(200))
+    start = time.process_time()
+    rows(known, RowView(query="aabbaabbaabbx"))
+    rows(known, RowView(query="aabbaabbaabb"))
+    assert time.process_time() - start < 2
+
+
+@given(st.text(max_size=12), st.text(max_size=60))
+def test_letters_found_are_those_of_the_word_in_order(word: str, told: str) -> None:
+    places = find_letters(word, told)
+    assert list(places) == sorted(set(places))
+    if places:
+        assert "".join(lowered(told)[place] for place in places) == lowered(word)
+    else:
+        assert not word or lowered(word) not in lowered(told)
+
+
+async def test_marks_are_seen_counted_and_taken_away() -> None:
+    app = ListApp(tracker())
+    async with app.run_test(size=(40, 20)) as pilot:
+        shown = app.query_one(SessionList)
+        shown.focus()
+        shown.go_to(ALICE)
+        await pilot.press("M")
+        assert shown.marked_refs() == (ALICE,)
+        assert shown.current != ALICE  # on to the next
+        await pilot.pause()
+        assert "✔ Alice" in text(app) and "marked · see you" in text(app)
+        assert shown.border_title == "1 of 3 marked"
+        shown.go_to(("agent", "mia"))
+        await pilot.press("M")
+        assert set(shown.marked_refs()) == {ALICE, "agent:mia:discord:channel:support"}
+        await pilot.press("M")
+        assert shown.marked_refs() == ()
+        await pilot.pause()
+        assert "marked" not in text(app)
+
+
+async def test_marks_of_sessions_that_are_gone_are_gone() -> None:
+    app = ListApp(tracker())
+    async with app.run_test(size=(40, 20)):
+        shown = app.query_one(SessionList)
+        shown.go_to(ALICE)
+        shown.action_mark()
+        app.known.load([each for each in app.known.infos.values() if each.ref != ALICE])
+        shown.show(CONFIG, UNICODE, NOW)
+        assert shown.marked_refs() == ()
+
+
+def test_what_came_while_nobody_looked_is_told_from_what_was_known() -> None:
+    known = Tracker()
+    since = NOW - 30_000
+    known.load(
+        [
+            info("agent:mia:a", heard=3),  # two of them new
+            info("agent:mia:b", heard=1),
+            info("agent:mia:c", heard=1, last_active=NOW),  # made since
+            info("agent:mia:d", heard=1, last_active=since - 1),  # older, never looked at
+            info("agent:mia:e", heard=0, last_active=NOW),  # the operator's own words alone
+            info("agent:mia:f", heard=2, trouble="no such model"),
+        ]
+    )
+    known.recall({"agent:mia:a": 1, "agent:mia:b": 1, "agent:mia:f": 1}, since)
+    assert known.unread == {"agent:mia:a", "agent:mia:c"}
+    assert known.needs == {"agent:mia:f": "no such model"}
+    seen = known.seen()
+    assert (seen["agent:mia:a"], seen["agent:mia:c"], seen["agent:mia:f"]) == (1, 0, 2)
+    again = Tracker()
+    again.load(known.infos.values())
+    again.recall(seen, known.latest, known.lasting())
+    assert (again.unread, again.needs) == (known.unread, known.needs)
+    again.set_read(["agent:mia:a", "agent:mia:f"], True)
+    assert again.unread == {"agent:mia:c"} and not again.needs
+    assert again.seen()["agent:mia:a"] == 3
+
+
+def test_what_needed_the_person_does_so_until_somebody_said_more() -> None:
+    known = Tracker()
+    known.load([info(ALICE, heard=2), info(BOB, heard=3)])
+    known.recall({ALICE: 2, BOB: 2}, NOW, {ALICE: "no key", BOB: "no key", "agent:gone:x": "?"})
+    assert known.needs == {ALICE: "no key"} and known.unread == {BOB}
+    known.take([TurnWaiting(BOB, "2", 41)])
+    assert set(known.needs) == {ALICE, BOB} and set(known.lasting()) == {ALICE}
+
+
+def test_nothing_is_news_at_a_first_start() -> None:
+    known = Tracker()
+    known.load([info(ALICE, heard=4), info(BOB, heard=1, trouble="no key")])
+    known.recall({})
+    assert not known.unread and not known.needs
+
+
+def test_what_is_called_unread_again_is_so_after_a_restart() -> None:
+    known = Tracker()
+    known.load([info(ALICE, heard=4)])
+    known.set_read([ALICE], False)
+    assert known.status(ALICE) is Status.NEW
+    later = Tracker()
+    later.load(known.infos.values())
+    later.recall(known.seen(), known.latest)
+    assert later.unread == {ALICE}

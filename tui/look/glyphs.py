@@ -26,6 +26,8 @@ class Glyphs(NamedTuple):
     broken: str
     warning: str
     override: str
+    mark: str
+    label: str
     yes: str
     no: str
     skipped: str
@@ -56,6 +58,8 @@ UNICODE = Glyphs(
     broken="✖",
     warning="▲",
     override="▲",
+    mark="✔",
+    label="⚑",
     yes="✔",
     no="✘",
     skipped="·",
@@ -86,6 +90,8 @@ ASCII = Glyphs(
     broken="X",
     warning="!",
     override="^",
+    mark="x",
+    label="@",
     yes="y",
     no="n",
     skipped=".",

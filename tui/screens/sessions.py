@@ -49,6 +49,10 @@ REST = 0.1
 """Seconds the cursor rests in the list before it is looked up how full the sessions in view are."""
 
 
+FILTER = "name is:new label:vip"
+"""What the filter takes, told in the cells that the narrowest sidebar has."""
+
+
 class SessionsScreen(ChatBranches, SessionKeeping):
     """All sessions, and one of them open."""
 
@@ -73,6 +77,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         | {
             "rename",
             "label",
+            "read",
             "archive",
             "delete",
             "bring_back",
@@ -128,7 +133,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         with Horizontal(id="panes"):
             with Vertical(id="sidebar"):
                 yield SessionList(self.home.bridge.tracker, id="sessions")
-                yield LineField(id="filter", compact=True, placeholder="filter")
+                yield LineField(id="filter", compact=True, placeholder=FILTER)
             with Vertical(id="chat"):
                 yield Conversation(id="conversation")
                 yield Composer(
@@ -322,6 +327,8 @@ class SessionsScreen(ChatBranches, SessionKeeping):
 
     def action_leave(self) -> None:
         """Esc: out of the composer, else close what lies over the chat."""
+        if self.sessions.has_focus and self.sessions.clear_marks():
+            return
         if self.filter_line.has_class("-shown"):
             self._end_filter("")
         elif isinstance(self.focused, TextArea) or not (self.close_drawers() or self.unzoom()):
@@ -354,6 +361,8 @@ class SessionsScreen(ChatBranches, SessionKeeping):
             drafts=self.outbox.unsent(),
             next_models=dict(self.chat.next_models),
             seen=self.tracker.seen(),
+            known_until=self.tracker.latest,
+            needs=self.tracker.lasting(),
         )
         self.home.farewell = (
             f"You were in {safe_line(self.chat.name)} ({safe_line(key)}).\n"

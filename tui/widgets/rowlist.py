@@ -209,6 +209,14 @@ class RowList(ScrollView, can_focus=True):
             self._strips.clear()
             self.refresh()
 
+    def repaint_row(self, key: Hashable) -> None:
+        """Draw a row anew that says something else now."""
+        row = self._rows.index_of(key)
+        if row is not None:
+            for strip in [each for each in self._strips if each[0] == row]:
+                del self._strips[strip]
+            self._refresh_row(row)
+
     def go_to(self, key: Hashable) -> bool:
         """Put the cursor on a row; False when it is not shown."""
         found = self._rows.index_of(key)

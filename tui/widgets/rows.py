@@ -39,7 +39,8 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """How a person looks at the rows: what is folded, and the filter typed."""
+    """How a person looks at the rows: what is folded (of rows that begin folded: what is open),
+    and the filter typed."""
 
     folded: frozenset[Hashable] = frozenset()
     query: str = ""

@@ -127,7 +127,7 @@ def bar_state(engine: Engine, tracker: Tracker, asking: int) -> BarState:
         revision=engine.revision,
         broken=bool(config_errors(engine)),
         scope=engine.config.session.dm_scope,
-        sessions=len(tracker.infos),
+        sessions=tracker.size,
         busy=tracker.busy,
         queued=len(tracker.queued),
         problems=len(engine.problems),
