@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from engine.agents.moved import Moved
 from engine.agents.planning import Plan, Reading
 from engine.agents.settings import Settings
 from engine.clock import Clock
-from engine.config.changes import changed_paths, may_route_otherwise
+from engine.config.changes import changed_paths
 from engine.config.edit import Edit, replace_text
 from engine.config.load import Loaded, load_config
 from engine.config.revisions import (
@@ -33,24 +33,17 @@ from engine.config.secrets import redact
 from engine.config.watch import watch_file
 from engine.disk import Disk
 from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
-from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Event, Noticed
-from engine.routing.preview import Preview, preview
+from engine.events import ConfigBroken, ConfigChanged, Event, Noticed
+from engine.routing.preview import Preview
 from engine.sessions.store import Store
 from engine.turns.order import Setup
-from engine.turns.recorded import some_recorded
 from engine.turns.request import in_thread
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
 
 __all__ = ["ConfigRoom", "Plan", "Reading"]
 
 GRACE_SECONDS, MAX_READS = 0.1, 20
 """A file that cannot be used is read again after this long, and how often while it goes on
 changing: its writer may not be done."""
-MAX_RECORDED = 5000
-"""Recorded messages that a comparison looks at, and the seconds it may take to read them."""
-RECORDED_SECONDS = 1.0
 
 
 class ConfigRoom:
@@ -91,8 +84,9 @@ class ConfigRoom:
         snapshot = settings.setup.snapshot
         self._seen = snapshot.text, snapshot.problems
         self._of_file, self._good_text = snapshot.config, snapshot.text
-        self._moves: list[tuple[Config, Config]] = []
-        self._tasks: TaskGroup | None = None
+        self._moved = Moved(
+            lambda: Store(disk, state_dir, clock), lambda: self.setup.snapshot.revision, publish
+        )
         self._turn = anyio.Lock()
         self.watching = False
         self.last: Reading | None = None
@@ -164,11 +158,11 @@ class ConfigRoom:
         import anyio
 
         async with anyio.create_task_group() as tasks:
-            self._tasks, self.watching = tasks, True
+            self._moved.tasks, self.watching = tasks, True
             try:
                 await watch_file(self.path, self._reload_or_tell)
             finally:
-                self._tasks, self.watching = None, False
+                self._moved.tasks, self.watching = None, False
 
     async def _reload_or_tell(self) -> None:
         """What nobody foresaw must not end the watch: the next edit has to be seen (DESIGN)."""
@@ -237,7 +231,7 @@ class ConfigRoom:
         self._of_file, self._good_text = config, loaded.text
         if self._settings.take(setup, of_file=True, file_before=before):
             self._tell(was)
-            self._compare_later(was, config)
+            self._moved.tell_later(was, config)
         elif self.setup.snapshot.problems != problems:
             self._publish(ConfigChanged(self.setup.snapshot.revision))
 
@@ -272,14 +266,14 @@ class ConfigRoom:
         now = self.setup.config
         if loaded.config is None:
             return Plan(edit, None, loaded.problems, (), None, False)
-        moved, partial = await in_thread(self._compare, now, loaded.config)
+        moved, partial = await in_thread(self._moved.compare, now, loaded.config)
         changes = changed_paths(now, loaded.config)
         return Plan(edit, loaded.config, loaded.problems, changes, moved, partial)
 
     async def compare(self, config: Config) -> tuple[Preview, bool]:
         """(what another config would do to the conversations there are, whether some recorded
         messages were not looked at)."""
-        return await in_thread(self._compare, self.setup.config, config)
+        return await in_thread(self._moved.compare, self.setup.config, config)
 
     async def write(self, edit: Edit, reason: str = "") -> Revision:
         """Write an edit into the file and put the file in force.
@@ -370,31 +364,5 @@ class ConfigRoom:
             if not await in_thread(partial(self._settings.undo, of_file=edit is not None)):
                 return None
             self._tell(old)
-            self._compare_later(old, self.setup.config)
+            self._moved.tell_later(old, self.setup.config)
         return self.setup.snapshot.revision
-
-    # what a change moved
-
-    def _compare_later(self, old: Config, new: Config) -> None:
-        """Tell what moved, in the background; edits that come meanwhile are told as one."""
-        if self._tasks is None or not may_route_otherwise(old, new):
-            return
-        self._moves.append((old, new))
-        if len(self._moves) == 1:
-            self._tasks.start_soon(self._compare_all)
-
-    async def _compare_all(self) -> None:
-        while self._moves:
-            count, revision = len(self._moves), self.setup.snapshot.revision
-            old, new = self._moves[0][0], self._moves[-1][1]
-            try:
-                moved, partial = await in_thread(self._compare, old, new)
-                self._publish(ConfigMoved(revision, moved, partial))
-            except BranchlineError as error:  # the sessions cannot be listed
-                self._publish(Noticed(Problem(str(error), "warning")))
-            del self._moves[:count]
-
-    def _compare(self, old: Config, new: Config) -> tuple[Preview, bool]:
-        store = Store(self._disk, self._state_dir, self._clock)
-        found, partial = some_recorded(store, most=MAX_RECORDED, seconds=RECORDED_SECONDS)
-        return preview(old, new, found), partial

@@ -13,6 +13,15 @@ from msgspec import Meta
 
 from engine.config.base import Amount, Count, Id, Positive, Value, masked
 from engine.config.channels import Account, Channel, DmLimits, Group
+from engine.config.matching import (
+    Assign,
+    AssignMatch,
+    Binding,
+    Match,
+    PeerMatch,
+    Permissions,
+    Profile,
+)
 from engine.config.providers import Cost, KeyFile, Models, ModelSpec, Provider
 
 __all__ = [
@@ -178,39 +187,6 @@ class Agents(Value, frozen=True):
     """The agents. Empty: one agent `main`."""
 
 
-class PeerMatch(Value, frozen=True):
-    kind: Literal["dm", "direct", "group", "channel"]
-    """dm (or direct), group or channel."""
-    id: Id
-    """Peer id as the channel gives it; `*` for any of this kind."""
-
-
-class Match(Value, frozen=True):
-    channel: str
-    """Channel name; there is no wildcard."""
-    account_id: Id | None = None
-    """Account of the channel; `*` for any. Default: only the account `default`."""
-    peer: PeerMatch | None = None
-    """One conversation."""
-    guild_id: Id | None = None
-    """Discord server."""
-    team_id: Id | None = None
-    """Slack workspace."""
-    roles: tuple[Id, ...] = ()
-    """Member roles, any of which is enough; needs guildId to win tier 4."""
-
-
-class Binding(Value, frozen=True):
-    agent_id: str
-    """Agent that gets matching messages."""
-    match: Match
-    """Fields of which all must hold."""
-    type: str = "route"
-    """Only `route` bindings route; other types are kept and ignored."""
-    comment: str | None = None
-    """A note for people; routing does not look at it."""
-
-
 class Reset(Value, frozen=True):
     mode: Literal["none", "daily", "idle"] | None = None
     """none: sessions do not expire; daily: at atHour; idle: after idleMinutes of silence."""
@@ -303,56 +279,6 @@ class Messages(Value, frozen=True):
     """Messages that arrive during a turn."""
     group_chat: GroupChat = GroupChat()
     """How agents behave in groups; an agent's own groupChat wins."""
-
-
-class Profile(Value, frozen=True):
-    commands: tuple[str, ...] = ()
-    """Slash commands, without the slash; `*` stands for any characters."""
-    tools: tuple[str, ...] = ()
-    """Tools; `*` stands for any characters."""
-
-
-class AssignMatch(Value, frozen=True):
-    channel: str | None = None
-    """Channel name; needed beside accountId, peer, guildId, teamId and roles. Default: any, on
-    all accounts."""
-    account_id: Id | None = None
-    """Account of the channel; `*` for any. Default: as in bindings, `default` only."""
-    peer: PeerMatch | None = None
-    """One conversation: everybody in it."""
-    guild_id: Id | None = None
-    """Discord server."""
-    team_id: Id | None = None
-    """Slack workspace."""
-    roles: tuple[Id, ...] = ()
-    """Member roles, any of which is enough."""
-    people: tuple[Id, ...] = ()
-    """Senders, any of which is enough: a name of session.identityLinks, `channel:id`, or with a
-    channel given a bare id."""
-    groups: tuple[str, ...] = ()
-    """Names of permissions.groups, any of which is enough."""
-
-
-class Assign(Value, frozen=True):
-    match: AssignMatch
-    """Fields of which all must hold, as in a binding. An empty one holds for nobody."""
-    profile: str
-    """Name of the profile that these people get."""
-    comment: str | None = None
-    """A note for people; nothing depends on it."""
-
-
-class Permissions(Value, frozen=True):
-    profiles: dict[str, Profile] = {}
-    """Name → what it allows. Always there unless given: admin (everything) and user (new, help,
-    status; no tools)."""
-    groups: dict[str, tuple[Id, ...]] = {}
-    """Group of people → its members, written as in `people`."""
-    assign: tuple[Assign, ...] = ()
-    """Who has which profile. People count before groups of people, these before the tiers of
-    bindings; within a tier the first in order."""
-    default: str = "user"
-    """Profile of everybody else. The operator at the terminal is always admin."""
 
 
 class Ui(Value, frozen=True):

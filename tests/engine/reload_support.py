@@ -50,6 +50,7 @@ class Ear:
         with anyio.fail_after(20):
             while not wanted():
                 await anyio.sleep(0.005)
+        await anyio.wait_all_tasks_blocked()  # what was told with it has been heard as well
 
     async def scope(self, scope: str) -> None:
         await self.until(lambda: self.engine.config.session.dm_scope == scope)
