@@ -22,7 +22,9 @@ __all__ = [
     "Prepared",
     "body_rows",
     "cut",
+    "framed",
     "header",
+    "inside",
     "lay_out",
     "more_piece",
     "pieces_of",
@@ -93,11 +95,24 @@ def _prepared(shown: Shown, width: int) -> Prepared:
 
 def body_rows(shown: Shown, piece: Piece, width: int) -> Rows:
     """A piece between the margins that say who speaks: a bar for people, none for replies."""
-    width = max(_LEAST, width - _GUTTER)
-    bar = _BAR if shown.kind == "person" else _INDENT
+    return framed(shown, piece.rows(inside(shown, width)))
+
+
+def inside(shown: Shown, width: int) -> int:
+    """Cells between the margins."""
+    return max(_LEAST, width - _GUTTER) - len(_bar(shown))
+
+
+def framed(shown: Shown, rows: Rows) -> Rows:
+    """Rows of a piece with the margins that say who speaks."""
+    bar = _bar(shown)
     margin = Content.styled(bar, "$text-secondary" if bar == _BAR else "")
-    rows = [margin + row for row in piece.rows(width - len(bar))]
+    rows = [margin + row for row in rows]
     return [row.stylize(DIM) for row in rows] if shown.aside else rows
+
+
+def _bar(shown: Shown) -> str:
+    return _BAR if shown.kind == "person" else _INDENT
 
 
 def lay_out(shown: Shown, pieces: Sequence[Piece], width: int) -> Rows:

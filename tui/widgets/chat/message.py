@@ -20,6 +20,7 @@ from textual.visual import RenderOptions
 from textual.widget import Widget
 
 from engine.text import safe_line, safe_text
+from tui.widgets.chat.growing import Growing, alike
 from tui.widgets.chat.layout import (
     BODY_LIMIT,
     PARSE_ON_LOOP,
@@ -163,13 +164,8 @@ class MessageView(Widget):
 def _first_change(before: Rows, now: Rows) -> int:
     """The first row below the header that is not as it was."""
     pairs = enumerate(zip(before[1:], now[1:], strict=False), 1)
-    changed = (place for place, (old, new) in pairs if not _alike(old, new))
+    changed = (place for place, (old, new) in pairs if not alike(old, new))
     return next(changed, min(len(before), len(now)))
-
-
-def _alike(one: Content, other: Content) -> bool:
-    """Whether two rows look alike; Textual compares only their words."""
-    return one is other or (one.plain == other.plain and one.spans == other.spans)
 
 
 class LiveMessage(MessageView):
@@ -184,6 +180,7 @@ class LiveMessage(MessageView):
         self.state = "◐ waiting"
         self._stable: list[Piece] = []
         self._stable_rows: tuple[int, int, Rows] = (0, 0, [])
+        self._growing = Growing()
         self._line = 0
         self._shown_to = 0
         self._strips: dict[int, tuple[object, Content, Strip]] = {}
@@ -201,7 +198,7 @@ class LiveMessage(MessageView):
             return super().render_line(y)
         look = (self.size.width, self.visual_style, self.has_class("-cursor"))
         kept = self._strips.get(y)
-        if kept is None or kept[0] != look or not _alike(kept[1], rows[y]):
+        if kept is None or kept[0] != look or not alike(kept[1], rows[y]):
             kept = self._strips[y] = look, rows[y], super().render_line(y)
         return kept[2]
 
@@ -241,7 +238,7 @@ class LiveMessage(MessageView):
             return
         changed = _first_change(before, now)
         regions = [Region(0, changed, self.size.width, max(len(before), len(now)) - changed)]
-        if not _alike(before[0], now[0]):
+        if not alike(before[0], now[0]):
             regions.append(Region(0, 0, self.size.width, 1))
         self.refresh(*regions, layout=len(now) != len(before))
 
@@ -276,5 +273,5 @@ class LiveMessage(MessageView):
         for piece in self._stable[done:]:
             rows.extend(body_rows(self.shown, piece, width))
         self._stable_rows = (len(self._stable), width, rows)
-        tail = [row for piece in self._pieces for row in body_rows(self.shown, piece, width)]
+        tail = self._growing.rows(self.shown, self._pieces, width)
         return [header(self.shown, width, right=self.state), *rows, *tail]

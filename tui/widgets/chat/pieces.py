@@ -42,16 +42,27 @@ class Paragraph:
     fold: bool = False
 
     def rows(self, width: int) -> Rows:
+        room = self.room(width)
+        lines = self.content.split(allow_blank=True)
+        return self.beside([row for line in lines for row in self.cut(line, room)], width)
+
+    def room(self, width: int) -> int:
+        """Cells left for the text."""
         first, rest = _margin(self.first, width), _margin(self.rest, width)
-        room = max(2, width - max(first.cell_length, rest.cell_length))
-        rows: Rows = []
-        for line in self.content.split(allow_blank=True):
-            fits = line.cell_length <= room
-            cut = [line] if fits else line.fold(room) if self.fold else line.wrap(room)
-            rows.extend(cut)
+        return max(2, width - max(first.cell_length, rest.cell_length))
+
+    def cut(self, line: Content, room: int) -> Rows:
+        """One line of the text in as many rows as it takes."""
+        if line.cell_length <= room:
+            return [line]
+        return line.fold(room) if self.fold else line.wrap(room)
+
+    def beside(self, rows: Rows, width: int, above: int = 0) -> Rows:
+        """Rows with their margins; `above` rows of the piece stand before them."""
+        first, rest = _margin(self.first, width), _margin(self.rest, width)
         if not first.plain and not rest.plain:
             return rows
-        return [(rest if index else first) + row for index, row in enumerate(rows)]
+        return [(rest if index else first) + row for index, row in enumerate(rows, above)]
 
 
 @dataclass(frozen=True, slots=True)
