@@ -112,6 +112,7 @@ class BranchlineApp(Home):
 
     def on_mount(self) -> None:
         self._apply_config()
+        self.screen_change_signal.subscribe(self, self.draw_notices)
         self.bridge.listen(self._hear)
         self.run_worker(self.bridge.hear(), group="hear", exclusive=True)
         self.run_worker(self.bridge.tell(), group="tell", exclusive=True)

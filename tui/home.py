@@ -7,6 +7,7 @@ no screen knows the app.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.app import App
 from textual.command import CommandListItem, SimpleProvider
 from textual.dom import DOMNode
+from textual.notifications import Notify
+from textual.timer import Timer
 from textual.widget import AwaitMount
 
 from engine.engine import Engine
@@ -21,19 +24,18 @@ from engine.errors import BranchlineError, Problem
 from engine.routing.envelope import Envelope
 from engine.text import safe_line, safe_text
 from engine.values import replace
+from tui.behind.notices import Notice, NoticeBoard
 from tui.bridge import Bridge
 from tui.look.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory, save_memory
 from tui.people.pairing import PairingDesk
 from tui.widgets.dialogs.dialog import Commands
+from tui.widgets.notices import Notices
 
 if TYPE_CHECKING:
     from tui.demo.tour import Tour
 
 __all__ = ["Home", "home_of"]
-
-TOASTS = 3
-"""Problems told one by one at a start; more are counted."""
 
 
 class Home(App[None]):
@@ -46,6 +48,7 @@ class Home(App[None]):
         farewell: what is printed after the app is left.
         at_the_end: brings the memory up to date before the app ends, however it ends.
         tour: the tour of the demo; None in a state that is none.
+        notices: what was told in short, and which of it is still shown.
         wants_demo: whether the demo is to be opened when this app is left.
     """
 
@@ -60,6 +63,8 @@ class Home(App[None]):
         self._saved = self.memory
         self.tour: Tour | None = None
         self.wants_demo = False
+        self.notices = NoticeBoard()
+        self._notices_end: Timer | None = None
 
     @property
     def glyphs(self) -> Glyphs:
@@ -87,14 +92,58 @@ class Home(App[None]):
 
     def tell(self, problems: Iterable[Problem]) -> None:
         """Say problems as notices, never as markup."""
-        told = list(problems)
-        for problem in told[:TOASTS]:
-            title = "Problem" if problem.severity == "error" else "Please note"
-            text = safe_text(str(problem), limit=600)
-            self.notify(text, title=title, severity=problem.severity, timeout=10, markup=False)
-        if len(told) > TOASTS:
-            more = f"{len(told) - TOASTS} more: ^P, then Problems"
-            self.notify(more, title="Problems", severity="warning", timeout=10, markup=False)
+        told = sorted(problems, key=lambda problem: problem.severity != "error")
+        if not told:
+            return
+        first = told[0]
+        words = [safe_text(str(problem), limit=300) for problem in told]
+        if len(told) > 2:
+            words = [f"{len(told)} in all: ^P, then Problems", words[0]]
+        text = "\n".join(words)
+        title = "Problem" if first.severity == "error" else "Please note"
+        self.notify(text, title=title, severity=first.severity, timeout=8, markup=False)
+
+    def on_notify(self, event: Notify) -> None:
+        """Shown in our own way: at most two at once, beside what is read and written."""
+        event.prevent_default()
+        told = event.notification
+        until = time.monotonic() + told.timeout
+        self.notices.post(Notice(told.title, (told.message,), told.severity, told.raised_at, until))
+        self.draw_notices()
+
+    def draw_notices(self, *_: object) -> None:
+        """Show on the screen in front what is up; it goes when its time is over."""
+        if not self.is_running or not self.screen_stack:
+            return
+        now = time.monotonic()
+        shown = self.notices.shown(now)
+        box = next((each for each in self.screen.children if isinstance(each, Notices)), None)
+        if box is None and shown:
+            box = Notices(self.glyphs, self._read_notice)
+            self.screen.mount(box)
+        if box is not None:
+            box.show(shown)
+        if self._notices_end is not None:
+            self._notices_end.stop()
+            self._notices_end = None
+        if shown:
+            soonest = min(one.until for one in shown) - now
+            self._notices_end = self.set_timer(max(0.05, soonest), self.draw_notices)
+
+    def _read_notice(self, notice: Notice) -> None:
+        self.notices.put_away(notice)
+        self.draw_notices()
+
+    def clear_notifications(self) -> None:
+        """Put away what is shown; it stays in the list of notices."""
+        self.notices.clear()
+        self.draw_notices()
+
+    def show_notices(self) -> None:
+        """Everything that was told since the start."""
+        from tui.widgets.dialogs.notices import NoticeHistory
+
+        self.push_screen(NoticeHistory(self.notices.told(), self.glyphs))
 
     def show_problems(self) -> None:
         """Everything that is wrong, with places and hints."""

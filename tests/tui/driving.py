@@ -58,7 +58,7 @@ async def shows(pilot: Pilot[None], *told: str) -> None:
 
 
 PANES = (
-    "#bar, SessionList, Conversation, Composer, Inspector, Toast, "
+    "#bar, SessionList, Conversation, Composer, Inspector, Notices, "
     "HelpDialog > *, Ask > *, Problems > *"
 )
 

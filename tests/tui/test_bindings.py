@@ -297,5 +297,5 @@ async def test_two_actions_on_one_key_are_told_once_and_not_at_every_press(tmp_p
     (state / "branchline.json5").write_text('{"keymap": {"sessions.new": "o"}}')
     async with running(state) as (app, pilot):
         await pilot.press("escape", *"xxxx")
-        told = [one.message for one in app._notifications if "share" in one.message]
+        told = [one.text for one in app.notices.told() if "share" in one.text]
         assert len(told) == 1 and "sessions.new and sessions.write share o" in told[0]

@@ -95,7 +95,7 @@ def flat(pilot: Pilot[None]) -> str:
     """The screen, then each pane of it, white space folded."""
     rows = lines(pilot.app)
     found = [" ".join(rows)]
-    for pane in pilot.app.screen.query("TryPane, ScopePane, ConfigPane, #lint, Toast, Static"):
+    for pane in pilot.app.screen.query("TryPane, ScopePane, ConfigPane, #lint, Notices, Static"):
         x, y, width, height = pane.region
         found += [row[max(0, x) : x + width].strip("│┃▌ ") for row in rows[max(0, y) : y + height]]
     return " ".join(" ".join(found).split())

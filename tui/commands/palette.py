@@ -234,7 +234,7 @@ def copy_place(app: Home, place: str) -> None:
 class _App(Offers):
     """What the app itself can do."""
 
-    SHOWN = 20
+    SHOWN = 25
 
     def offers(self) -> Iterator[Offer]:
         app = self.home
@@ -242,6 +242,7 @@ class _App(Offers):
         yield "Help", "Keys and help for the pane in focus", app.action_help
         yield "How Branchline works", "In a minute", app.show_how
         yield "Problems", "What is wrong with config and sessions", app.show_problems
+        yield "Notices", "What was told since the start", app.show_notices
         if app.engine.keeping.rules.problems:
             told = "It jumped; sessions that are over by it may end"
             yield "The clock is right", told, partial(confirm_clock, app)
