@@ -209,7 +209,7 @@ async def test_many_problems_are_counted_and_listed_on_demand(state: Path) -> No
     config = {"agents": {"list": [{"id": "main"}]}, "bindings": names}
     (state / "branchline.json5").write_text(json.dumps(config))
     async with running(state) as (app, pilot):
-        await shows(pilot, "problems", "more: ^P, then Problems")
+        await shows(pilot, "in all: ^P, then Problems")
         app.show_problems()
         await shows(pilot, "ghost5", "bindings[5].agentId")
         assert text(app).count('no agent "ghost5"') == 1

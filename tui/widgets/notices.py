@@ -24,6 +24,9 @@ __all__ = ["Notices", "drawn", "find_room"]
 WIDTHS = (56, 44, 32, 24)
 """Widths that are tried, in cells: the widest that has room is taken."""
 
+ROWS = (((100, 34), 6), ((80, 24), 4), ((0, 0), 2))
+"""Rows of words at most, by the least width and height of the screen."""
+
 _TONES = {"information": "$text-success", "warning": "$text-warning", "error": "$text-error"}
 
 
@@ -135,7 +138,7 @@ class Notices(Widget):
         self.refresh()
 
     def _lines(self, width: int, size: Size) -> list[tuple[Notice, Content]]:
-        most = 4 if size.width >= 80 and size.height >= 24 else 2
+        most = next(rows for (w, h), rows in ROWS if size.width >= w and size.height >= h)
         return [
             (notice, row)
             for notice in self._notices
