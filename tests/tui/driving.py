@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,8 +45,9 @@ def screen(app: BranchlineApp) -> SessionsScreen:
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool], what: str = "") -> None:
-    """Wait until something holds; after ten seconds it never will."""
-    for _ in range(200):
+    """Wait until something holds; after half a minute it never will."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
         if holds():
             return
         await pilot.pause(0.05)
