@@ -5,6 +5,7 @@ It holds values only and draws nothing; screens read it and are told by the brid
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -79,6 +80,8 @@ class Tracker:
         self.open_key: str | None = None
         self.size = 0
         """Sessions that are not over."""
+        self.earlier: Counter[str] = Counter()
+        """By key: conversations of it that are over, those in the trash left out."""
         self._order: dict[str, int] = {}
         self._seen: dict[str, int] = {}
 
@@ -118,6 +121,9 @@ class Tracker:
         """Take the engine's list. New sessions rank before the old, the latest first."""
         self.infos = {info.ref: info for info in infos}
         self.size = sum(not is_stored(info) for info in self.infos.values())
+        self.earlier = Counter(
+            info.key for info in self.infos.values() if is_stored(info) and info.kind != "deleted"
+        )
         fresh = [info for info in self.infos.values() if info.ref not in self._order]
         fresh.sort(key=lambda info: info.last_active)
         least = min(self._order.values(), default=0)

@@ -23,7 +23,7 @@ from engine.agents.views import (
 from engine.context.tokens import estimate_text
 from engine.context.window import Window, WindowSettings, build_window
 from engine.errors import ModelError, Problem
-from engine.lifecycle.expiry import label_of
+from engine.lifecycle.expiry import Ending, ending, label_of, where_of
 from engine.models.exact import exact_body
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import main_session_key, split_key
@@ -178,9 +178,9 @@ class Looker:
         with self._kitchen.pool.using(ref) as live:
             order, envelope = self._order(live)
             window, model, prompt, tokens, problems = self._weigh(order, live)
-            tree, running = live.transcript.tree, live.running
+            tree, running, record = live.transcript.tree, live.running, self._record(live)
             return SessionView(
-                info=self._info(live),
+                info=self._info(live, record),
                 route=order.setup.router.route(envelope) if live.record.origin else None,
                 model=model,
                 layers=layers_of(order, live),
@@ -193,19 +193,28 @@ class Looker:
                 if running
                 else None,
                 problems=(*live.transcript.problems, *problems),
+                ends=self._ends(record),
             )
 
-    def _info(self, live: LiveSession) -> SessionInfo:
-        """The session's line as its transcript has it by now; its record is of when it was
+    def _ends(self, record: SessionRecord) -> Ending | None:
+        if record.kind != "session":
+            return None
+        session = self._setup().config.session
+        return ending(session, record.key, record.used, where_of(record))
+
+    def _record(self, live: LiveSession) -> SessionRecord:
+        """The session's record as its transcript has it by now; its own is of when it was
         opened."""
         tree, record = live.transcript.tree, live.record
         last = next((node.id for node in tree.up(tree.leaf) if node.type == "message"), None)
         said = tree.entry(last).message.get("timestamp") if last is not None else None
         if isinstance(said, int):
             record = replace(record, last_active=max(said, record.last_active))
-        record = replace(record, labels=live.labels, override=live.override)
-        inside = self._kitchen.lanes.inside(live.key)
-        return info_of(record, inside, self._own_label(record), tree.name)
+        return replace(record, labels=live.labels, override=live.override)
+
+    def _info(self, live: LiveSession, record: SessionRecord) -> SessionInfo:
+        inside, name = self._kitchen.lanes.inside(live.key), live.transcript.tree.name
+        return info_of(record, inside, self._own_label(record), name)
 
     def _count(self, live: LiveSession) -> Counts:
         size = len(live.transcript.tree.nodes)

@@ -10,6 +10,7 @@ from msgspec import field as msgfield
 
 from engine.context.window import Window
 from engine.errors import Problem
+from engine.lifecycle.expiry import Ending
 from engine.routing.keys import chat_type, conversation_of
 from engine.routing.router import Route
 from engine.sessions.entries import Entry, is_bookkeeping
@@ -108,6 +109,7 @@ class SessionView(Struct, frozen=True):
         layers: all that say which model answers; `model` is what comes of them.
         prompt_tokens: of the system prompt.
         tokens: what the next request weighs, system prompt included.
+        ends: the rule that will end it, and when; None for one that is over.
     """
 
     info: SessionInfo
@@ -121,6 +123,7 @@ class SessionView(Struct, frozen=True):
     counts: Counts
     live: LiveReply | None = None
     problems: tuple[Problem, ...] = ()
+    ends: Ending | None = None
 
     @property
     def branches(self) -> int:

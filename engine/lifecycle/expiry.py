@@ -11,15 +11,17 @@ from datetime import tzinfo
 from msgspec import Struct
 
 from engine.config.schema import Session
-from engine.lifecycle.freshness import freshness, policy_for, reset_type
+from engine.lifecycle.freshness import freshness, next_reset, policy_for, reset_type
 from engine.routing.keys import parse_key
 from engine.sessions.records import ENDED, SessionRecord
 
 __all__ = [
     "DAY",
     "OWN_LABELS",
+    "Ending",
     "Over",
     "Where",
+    "ending",
     "expires",
     "label_of",
     "over",
@@ -54,6 +56,20 @@ class Over(Struct, frozen=True):
     """Why a session is over: for people, and the place in the config that decided."""
 
     reason: str
+    rule: str
+
+
+class Ending(Struct, frozen=True):
+    """When silence will end a session: a message that comes later begins a new one.
+
+    Attributes:
+        at: in ms since 1970; None: no rule ends it.
+        told: the rule in words.
+        rule: the place in the config that decides; "" for the default.
+    """
+
+    at: int | None
+    told: str
     rule: str
 
 
@@ -100,6 +116,29 @@ def over(
         silent = span((policy.idle_minutes or 0) * 60_000)
         return Over(f"nothing was said for more than {silent}", policy.rule)
     return too_old(session, used, now)
+
+
+def ending(
+    session: Session, key: str, used: int, where: Where, zone: tzinfo | None = None
+) -> Ending:
+    """By which rule a session will end, and when, if nothing more is said; the earliest where
+    several would. See `over`, which decides when the time has come."""
+    kind = reset_type(key, is_group=where.is_group, is_thread=where.is_thread)
+    policy = policy_for(session, kind, where.channel)
+    found: list[Ending] = []
+    if policy.mode == "daily":
+        at = next_reset(used, policy.at_hour, zone)
+        found.append(Ending(at, f"daily at {policy.at_hour:02d}:00", policy.rule))
+    if policy.mode != "none" and policy.idle_minutes:
+        silent = policy.idle_minutes * 60_000
+        found.append(Ending(round(used + silent), f"after {span(silent)} of silence", policy.rule))
+    if session.ttl_days > 0:
+        longest = session.ttl_days * DAY
+        told = f"after {span(longest)} of silence"
+        found.append(Ending(round(used + longest), told, "session.ttlDays"))
+    known = [one for one in found if one.at is not None]
+    never = Ending(None, "not by itself", policy.rule)
+    return min(known, key=lambda one: one.at or 0, default=never)
 
 
 def too_old(session: Session, used: int, now: int) -> Over | None:

@@ -15,7 +15,16 @@ from engine.config.schema import Reset, Session
 from engine.routing.ids import token
 from engine.routing.keys import parse_key
 
-__all__ = ["Freshness", "Mode", "ResetPolicy", "ResetType", "freshness", "policy_for", "reset_type"]
+__all__ = [
+    "Freshness",
+    "Mode",
+    "ResetPolicy",
+    "ResetType",
+    "freshness",
+    "next_reset",
+    "policy_for",
+    "reset_type",
+]
 
 Mode = Literal["none", "daily", "idle"]
 ResetType = Literal["dm", "group", "thread"]
@@ -142,6 +151,19 @@ def freshness(
     elif idle is not None and now > idle:
         reason = "idle"
     return Freshness(not reason, daily, idle, reason)
+
+
+def next_reset(after: int, hour: int, zone: tzinfo | None) -> int | None:
+    """The first moment after `after` at which a clock on the wall will show `hour`, in ms since
+    1970; None for a time that no calendar knows."""
+    at = _daily_reset(after, hour, zone)
+    if at is None:
+        return None
+    try:
+        day = datetime.fromtimestamp(at // 1000, zone) + timedelta(days=1)
+        return round(day.replace(hour=hour, fold=0).timestamp() * 1000)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _daily_reset(now: int, hour: int, zone: tzinfo | None) -> int | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from engine.config.edit import set_value
 from engine.engine import Engine
 from engine.routing.envelope import Envelope, Peer
 from engine.text import safe_line
@@ -259,3 +260,16 @@ async def test_a_turn_that_failed_needs_the_person_also_after_a_restart(two: Pat
         save_memory(two, app.memory)
     async with running(two) as (app, pilot):
         assert not app.bridge.tracker.needs and not app.bridge.tracker.unread
+
+
+async def test_the_inspector_tells_labels_what_was_before_and_when_it_ends(two: Path) -> None:
+    async with Engine.open(two, environ={}) as engine:
+        await engine.keeping.archive(ALICE)
+        edit = set_value(await engine.settings.text(), ("session", "reset", "mode"), "daily")
+        await engine.settings.write(edit, "a fresh start each day")
+    await seed(two, {"alice": ["a fresh start"]})
+    async with running(two, (140, 50)) as (app, pilot):
+        await at(app, pilot, ALICE)
+        await app.engine.keeping.label(ALICE, ("escalated",))
+        await shows(pilot, "labels escalated", "earlier 1 conversation (E)", "04:00 daily at 04:00")
+        await shows(pilot, "session.reset")

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.schema import Session
-from engine.lifecycle.expiry import DAY, Over, Where, expires, label_of, over, where_of
+from engine.lifecycle.expiry import (
+    DAY,
+    Ending,
+    Over,
+    Where,
+    ending,
+    expires,
+    label_of,
+    over,
+    where_of,
+)
 from engine.sessions.life import Life
 from engine.sessions.records import Kind, SessionRecord
 
@@ -105,3 +115,41 @@ def test_the_label_that_a_session_has_by_itself() -> None:
     assert kinds == {"archived": "archived", "reset": "archived", "deleted": "trash"}
     assert label_of(record("checkpoint"), config, NOW) == "checkpoint"
     assert label_of(record(state="missing"), config, NOW) == "missing"
+
+
+def ends(config: Session, key: str = ALICE) -> Ending:
+    return ending(config, key, NOW, Where("telegram"), UTC)
+
+
+def test_how_a_session_will_end_is_told_with_its_rule() -> None:
+    assert ends(session()) == Ending(None, "not by itself", "")
+    both = session(reset={"mode": "daily", "atHour": 4}, ttlDays=30)
+    assert ends(both).rule == "session.reset" and ends(both).told == "daily at 04:00"
+    assert 0 < (ends(both).at or 0) - NOW <= DAY
+    idle = session(reset={"mode": "idle", "idleMinutes": 90})
+    assert ends(idle) == Ending(NOW + 90 * 60_000, "after 90 minutes of silence", "session.reset")
+    old = session(ttlDays=2)
+    assert ends(old) == Ending(NOW + 2 * DAY, "after 2 days of silence", "session.ttlDays")
+    rooms = session(resetByType={"group": {"mode": "idle", "idleMinutes": 60}})
+    assert ends(rooms).at is None
+    assert ends(rooms, "agent:main:telegram:group:g").rule == "session.resetByType.group"
+
+
+@given(
+    st.sampled_from(["none", "daily", "idle"]),
+    st.integers(0, 23),
+    st.integers(1, 5000),
+    st.integers(0, 9),
+    st.integers(0, DAY),
+)
+def test_it_ends_when_that_is_told_and_not_before(
+    mode: str, hour: int, minutes: int, days: int, later: int
+) -> None:
+    reset = {"mode": mode, "atHour": hour, "idleMinutes": minutes}
+    config, used, where = session(reset=reset, ttlDays=days), NOW + later, Where("telegram")
+    at = ending(config, ALICE, used, where, UTC).at
+    if at is None:
+        assert over(config, ALICE, used, used + 1000 * DAY, where, UTC) is None
+    else:
+        assert over(config, ALICE, used, at - 1, where, UTC) is None
+        assert over(config, ALICE, used, at + 1, where, UTC) is not None

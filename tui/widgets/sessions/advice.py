@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from engine.agents.leak import Sighting
 from engine.engine import Engine
 from engine.errors import ModelError, Problem
 from engine.events import LeakFound
+from engine.lifecycle.expiry import Ending
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import agent_of
 from engine.text import safe_line
@@ -162,7 +165,24 @@ def inspector_state(engine: Engine, tracker: Tracker, chat: Chat) -> InspectorSt
         fill=tracker.fills.get(chat.ref) if view is not None else None,
         model=view.model.ref if view is not None else _default_model(engine, chat.ref),
         next_model=chat.next_models.get(chat.ref, ""),
+        earlier=tracker.earlier[view.info.key if view is not None else chat.ref],
+        ends=_ends(view.ends) if view is not None and view.ends is not None else (),
     )
+
+
+def _ends(ending: Ending) -> tuple[str, ...]:
+    """`29 Nov 04:00`, then `daily at 04:00` and the place in the config; of a session that never
+    ends one line."""
+    rule = f" · {ending.rule}" if ending.rule else ""
+    if ending.at is None:
+        return (safe_line(f"{ending.told}{rule}", limit=100),)
+    when = "with the next message"
+    if ending.at >= time.time_ns() // 1_000_000:
+        try:
+            when = datetime.fromtimestamp(ending.at / 1000).strftime("%d %b %Y %H:%M")
+        except (OverflowError, OSError, ValueError):
+            when = "later than calendars go"
+    return when, safe_line(ending.told), safe_line(ending.rule, limit=60)
 
 
 def _seen(engine: Engine, key: str) -> Iterator[Sighting]:

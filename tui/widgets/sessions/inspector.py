@@ -37,7 +37,8 @@ LABEL = 8
 @dataclass(frozen=True, slots=True)
 class InspectorState:
     """All the inspector shows. `view` is None for a chat that has no entry yet; `model` is the
-    reference it would be answered with; `next_model` what was chosen for the next message only."""
+    reference it would be answered with; `next_model` what was chosen for the next message only;
+    `earlier` how many conversations its key held before; `ends` when it ends, and by which rule."""
 
     view: SessionView | None
     route: object
@@ -50,6 +51,8 @@ class InspectorState:
     fill: Fill | None = None
     model: str = ""
     next_model: str = ""
+    earlier: int = 0
+    ends: tuple[str, ...] = ()
 
 
 class Inspector(VerticalScroll, can_focus=True):
@@ -69,7 +72,8 @@ class Inspector(VerticalScroll, can_focus=True):
 
     **Route**: the tiers of routing, most specific first; the one that won, and for the others
     what did not fit. **Session**: key, state, and the model with where the choice comes from:
-    the config and its place there, or `▲` a choice for this session, which **m** changes.
+    the config and its place there, or `▲` a choice for this session, which **m** changes; its
+    labels (**L**), what its key held before (**E**), and the rule that will end it, and when.
     **Memory**: whose words are in the window, and the rule by which people share it; a warning
     where direct messages of several meet. **Context**: how much of the model's window is in use
     and where compaction is due. **Branch**: the leaf, and how many branches and compactions
@@ -182,6 +186,7 @@ def _session(state: InspectorState, width: int, glyphs: Glyphs) -> Content:
     if state.next_model:
         told = f"{glyphs.override} {safe_line(state.next_model)}"
         fields += [("next", told, "$text-primary"), ("", "for the next message only", MUTED)]
+    fields += _life(state)
     return _joined(rows + _fields(fields, width, glyphs))
 
 
@@ -196,6 +201,21 @@ def _identity(view: SessionView, glyphs: Glyphs) -> list[Row]:
     if mark:
         fields.append(("config", _configured(view, glyphs), MUTED))
     return fields
+
+
+def _life(state: InspectorState) -> list[Row]:
+    """What it was sorted by, what its key held before, and when it will end."""
+    labels = state.view.info.labels[1:] if state.view is not None else ()
+    fields: list[Row] = []
+    if labels:
+        told = ", ".join(safe_line(label, limit=60) for label in labels)
+        fields.append(("labels", told, "$text-warning"))
+    if state.earlier:
+        noun = "conversation" if state.earlier == 1 else "conversations"
+        fields.append(("earlier", f"{state.earlier} {noun} (E)", ""))
+    heads = ("ends", *[""] * len(state.ends))
+    styles = ("", *[MUTED] * len(state.ends))
+    return [*fields, *zip(heads, state.ends, styles, strict=False)]
 
 
 def _status(state: InspectorState) -> str:
