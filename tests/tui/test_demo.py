@@ -12,9 +12,9 @@ from engine.events import LeakFound
 from engine.routing.envelope import Envelope
 from engine.sessions.journal import marks_of
 from engine.turns.order import TurnResult
-from tests.tui.driving import running
+from tests.tui.driving import running, screen, shows
 from tui.demo.make import make_state, open_state
-from tui.demo.story import LISBON, PEOPLE, SECRET, STORY
+from tui.demo.story import LISBON, MIGRATION, PEOPLE, SECRET, STORY
 from tui.memory import load_memory
 
 NOON = 1_795_435_200_000
@@ -118,3 +118,19 @@ async def test_the_app_opens_in_the_chat_with_the_tree(state: Path) -> None:
     assert load_memory(state).last_session == LISBON
     async with running(state) as (app, _):
         assert app.screen_stack[0].chat.ref == LISBON  # type: ignore[attr-defined]
+
+
+async def test_the_list_shows_what_needs_the_operator_what_is_new_and_what_is_over(
+    state: Path,
+) -> None:
+    async with running(state) as (app, pilot):
+        tracker = app.bridge.tracker
+        assert set(tracker.needs) == {MIGRATION}
+        assert "prompt is too long" in tracker.reason(MIGRATION)
+        assert {info.kind for info in tracker.infos.values()} == {"session", "reset", "archived"}
+        assert [tracker.infos[ref].preview[:11] for ref in tracker.unread] == ["The courier"]
+        await shows(pilot, "needs you", "1 earlier", "1 put away", "escalated")
+        await pilot.press("escape")
+        screen(app).action_filter()
+        await pilot.press(*"is:archived", "enter")
+        await shows(pilot, "taxes", "archived", "done")

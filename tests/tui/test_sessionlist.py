@@ -426,3 +426,15 @@ def test_what_is_called_unread_again_is_so_after_a_restart() -> None:
     later.load(known.infos.values())
     later.recall(known.seen(), known.latest)
     assert later.unread == {ALICE}
+
+
+def test_why_a_session_needs_the_person_has_the_room_of_what_else_is_told() -> None:
+    known = tracker()
+    known.infos[BOB] = replace(
+        known.infos[BOB], override="anthropic/claude", labels=("active", "slow")
+    )
+    known.take([TurnWaiting(BOB, "2", 41)])
+    shown = painted(rows(known), 28)
+    place = next(at for at, line in enumerate(shown) if line.startswith("! Bob"))
+    assert "▲" in shown[place]
+    assert shown[place + 1].startswith("  needs you · in use by pr")

@@ -7,8 +7,9 @@ from pathlib import Path
 from engine.clock import Clock, ManualClock, SystemClock
 from engine.config.edit import set_value
 from engine.disk import Disk, ensure_dir, explain, write_atomic
-from engine.engine import Engine
+from engine.engine import Engine, SessionInfo
 from engine.errors import StoreError
+from engine.text import safe_line
 from engine.turns.order import Receipt
 from engine.values import replace
 from tui.demo import story
@@ -66,7 +67,7 @@ async def make_state(state_dir: Path, clock: Clock | None = None) -> None:
         for step in story.STORY:
             past.advance((end - step.ago * 60_000 - past.now()) / 1000)
             await player.play(step)
-    _remember(state_dir)
+        _remember(state_dir, player)
 
 
 def _begin(state_dir: Path) -> None:
@@ -78,20 +79,32 @@ def _begin(state_dir: Path) -> None:
         raise explain(error, "could not make the demo") from error
 
 
-def _remember(state_dir: Path) -> None:
+def _remember(state_dir: Path, player: _Player) -> None:
     """The app starts in the chat with the tree, and with the tour; advice on models can wait."""
     from tui.memory import AppMemory, save_memory
 
-    save_memory(state_dir, AppMemory(last_session=story.LISBON, hint_dismissed=True, tour=()))
+    known = [info for info in player.known if info.kind == "session"]
+    memory = AppMemory(
+        last_session=story.LISBON,
+        hint_dismissed=True,
+        seen={info.ref: info.heard for info in known},
+        known_until=max((info.last_active for info in known), default=0),
+        needs=player.failed,
+        tour=(),
+    )
+    save_memory(state_dir, memory)
 
 
 class _Player:
-    """Plays steps, and keeps where the named messages and their answers landed."""
+    """Plays steps, and keeps where the named messages and their answers landed; what the
+    operator knew when they left; why turns failed."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
         self._asked: dict[str, str] = {}
         self._answers: dict[str, str] = {}
+        self.known: tuple[SessionInfo, ...] = ()
+        self.failed: dict[str, str] = {}
 
     async def play(self, step: story.Step) -> None:
         branches, key = self._engine.branches, story.LISBON
@@ -119,6 +132,10 @@ class _Player:
                 await self._engine.set_override(step.session, step.model)
             case story.Sorted():
                 await self._engine.keeping.label(step.session, (step.label,))
+            case story.Archived():
+                await self._engine.keeping.archive(step.session, reason=step.reason)
+            case story.Left():
+                self.known = await self._engine.sessions()
             case story.Configure():
                 settings = self._engine.settings
                 edit = set_value(await settings.text(), step.path, step.value)
@@ -126,6 +143,8 @@ class _Player:
 
     async def _settle(self, receipt: Receipt, name: str) -> None:
         result = await receipt.result()
+        if result.error is not None:
+            self.failed[receipt.session_key] = safe_line(result.error.message)
         if name and receipt.entry_id is not None:
             self._asked[name] = receipt.entry_id
             self._answers[name] = result.reply_entry_id or receipt.entry_id

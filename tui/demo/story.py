@@ -13,15 +13,19 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope, Peer, Sender
 __all__ = [
     "CONFIG",
     "LISBON",
+    "MIGRATION",
     "PEOPLE",
     "SECRET",
     "STORY",
+    "TAXES",
+    "Archived",
     "Branch",
     "Configure",
     "Edited",
     "Fold",
     "Forked",
     "Label",
+    "Left",
     "Model",
     "Move",
     "Regenerated",
@@ -170,6 +174,20 @@ class Sorted(Struct, frozen=True):
     label: str
 
 
+class Archived(Struct, frozen=True):
+    """A session is put away."""
+
+    ago: int
+    session: str
+    reason: str
+
+
+class Left(Struct, frozen=True):
+    """The operator leaves the app; what comes after that is new to them."""
+
+    ago: int
+
+
 class Configure(Struct, frozen=True):
     """The operator changes one value of the config file."""
 
@@ -179,9 +197,24 @@ class Configure(Struct, frozen=True):
     reason: str
 
 
-Step = (
-    Said | Edited | Regenerated | Move | Label | Branch | Forked | Fold | Model | Sorted | Configure
-)
+_Deed = Edited | Regenerated | Move | Label | Branch | Forked | Fold
+Step = Said | _Deed | Model | Sorted | Archived | Left | Configure
+
+
+MIGRATION = "agent:ops:chat:migration"
+"""The operator's own chat with a message that its model has no room for."""
+
+TAXES = "agent:mia:chat:taxes"
+"""The operator's own chat that is done with."""
+
+
+def _log() -> str:
+    """A log of the migration, longer than a small window."""
+    lines = (
+        f"{14 + at // 60}:{at % 60:02d} step {1 + at // 60} table orders_{at:03d}: {at * 37} rows"
+        for at in range(150)
+    )
+    return "\n".join(("What is wrong here?", *lines, "16:30 step 3 FAILED: lock wait timeout"))
 
 
 def _lisbon(*said: tuple[int, str, str]) -> tuple[Said, ...]:
@@ -246,10 +279,18 @@ STORY: tuple[Step, ...] = (
     ),
     Said(20 * _HOURS, "carol", "Dana says the migration runs through now. Ticket 88 is closed."),
     Sorted(20 * _HOURS, "agent:ops:discord:channel:support", "escalated"),
+    # the operator tidies up; a log is too long for the small model that was chosen here
+    Said(19 * _HOURS, "you", "The tax return for last year: 412 euros come back.", "", TAXES),
+    Sorted(19 * _HOURS - 2, TAXES, "done"),
+    Archived(19 * _HOURS - 3, TAXES, "done for this year"),
+    Said(18 * _HOURS, "you", "I look into the migration that failed on Friday.", "", MIGRATION),
+    Model(18 * _HOURS - 1, MIGRATION, "offline/echo-2k"),
+    Said(18 * _HOURS - 2, "you", _log(), "", MIGRATION),
     Said(15 * _HOURS, "bob", "Is anything of mine still open?"),
     # last night somebody found it handy to have everybody in one place; from then on what Alice
     # says lies where Bob's words would land, too
     Configure(14 * _HOURS, ("session", "dmScope"), "main", "everybody in one place, that is handy"),
+    Left(13 * _HOURS),
     Said(
         12 * _HOURS,
         "alice",

@@ -123,7 +123,8 @@ class SessionRows:
         right = self._right(info, status)
         marked = [(f"{self._glyphs.mark} ", "mark")] if info.ref in self._marks else []
         # The second line says it in words, where there is one.
-        own = [(f"{self._glyphs.override} ", "busy")] if info.override and not self._tall else []
+        unsaid = not self._tall or bool(self._tracker.reason(info.ref))
+        own = [(f"{self._glyphs.override} ", "busy")] if info.override and unsaid else []
         used = _cells((*marked, *own, *right))
         room = max(0, width - len(indent) - 2 - cell_len(tag) - used)
         name_style = "strong" if status in {Status.NEW, Status.NEEDS} else ""
@@ -174,13 +175,15 @@ class SessionRows:
 
     def _words(self, info: SessionInfo, width: int) -> list[Span]:
         """What the signs of a row say, in words: marked, its state, a model and labels of its own;
-        as many as leave room."""
+        where nothing waits."""
         status = self._tracker.status(info.ref)
         found: list[Span] = [("marked", "mark")] if info.ref in self._marks else []
         if status is Status.STORED:
             found.append((safe_line(info.state, limit=20), "dim"))
         elif status is not Status.IDLE:
             found.append((status.value, _SIGNS[status][1]))
+        if self._tracker.reason(info.ref):
+            return found  # why needs the room
         room = width - _cells(found) - 3 * len(found)
         if info.override:
             name = safe_line(model_name(info.override), limit=max(6, room - 14))
