@@ -81,6 +81,7 @@ class Preview(Struct, frozen=True):
         exposes: whose words become visible to whom, sorted by reader and author; the first
             MAX_EXPOSES of them.
         exposed: how many such pairs of reader and author there are.
+        names: what everybody who wrote is called, "" where nobody says; not made safe.
     """
 
     messages: int
@@ -90,6 +91,20 @@ class Preview(Struct, frozen=True):
     kept: tuple[Share, ...]
     exposes: tuple[Exposure, ...]
     exposed: int
+    names: Mapping[str, str] = {}
+
+    def called(self, person: str) -> str:
+        """The name of a person for reading; with the id where the name alone would not tell them
+        apart, for anybody may call themselves anything. Not made safe."""
+        name = self.names.get(person, "")
+        plain = _plain(name)
+        if not plain:
+            return person
+        others = [OPERATOR, *(each for other in self.names.items() for each in other)]
+        others.remove(person)
+        others.remove(name)
+        alone = ":" not in plain and plain not in map(_plain, others)
+        return name if alone else f"{name} ({person})"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -153,10 +168,13 @@ def preview(
     before, after = Router(old), Router(new)
     links = IdentityLinks(new.session.identity_links)
     words: Counter[_Words] = Counter()
+    names: dict[str, Counter[str]] = defaultdict(Counter)
     counted = envelopes.items() if isinstance(envelopes, Mapping) else zip(envelopes, repeat(1))
     for envelope, count in counted:
         old_key, new_key = before.route(envelope).session_key, after.route(envelope).session_key
-        words[_Words(person_of(envelope, links), old_key, new_key)] += count
+        person = person_of(envelope, links)
+        words[_Words(person, old_key, new_key)] += count
+        names[person][(envelope.sender and envelope.sender.name) or ""] += count
     into: dict[str, Counter[_Words]] = defaultdict(Counter)
     out_of: dict[str, Counter[_Words]] = defaultdict(Counter)
     for one, count in words.items():
@@ -177,7 +195,18 @@ def preview(
         kept=kept,
         exposes=exposes,
         exposed=exposed,
+        names={person: _commonest(found) for person, found in names.items()},
     )
+
+
+def _commonest(names: Counter[str]) -> str:
+    """The name used most, if any; of several the first, so any order gives one answer."""
+    return min(names, key=lambda name: (not name, -names[name], name))
+
+
+def _plain(name: str) -> str:
+    """A name as it looks to a reader."""
+    return " ".join(name.split()).casefold()
 
 
 def _shares(found: Counter[_Words], *, by_old: bool) -> tuple[Share, ...]:

@@ -218,7 +218,7 @@ async def test_a_scope_is_shown_with_its_effect_then_written_then_undone(
         await shows(pilot, "▲ WORDS BECOME VISIBLE 2")
         if size == (120, 40):
             await shows(pilot, "MERGES 1", f"into {MAIN}", f"from {ALICE}")
-            await shows(pilot, "telegram:bob would see 1 message of telegram:alice")
+            await shows(pilot, "Bob would see 1 message of Alice")
         assert app.engine.config.session.dm_scope == "per-channel-peer"
         await pilot.press("enter")
         await shows(pilot, "(•) write", "( ) in memory")

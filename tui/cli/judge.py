@@ -141,12 +141,13 @@ def _tell(found: Preview) -> None:
         for change in changes:
             say(f"{title:6} {change.key}")
             for share in change.parts:
-                people = ", ".join(share.people)
+                people = ", ".join(map(found.called, share.people))
                 say(f"       {arrow} {share.key}  {share.messages} messages of {people}")
     for share in found.kept:
         say(f"KEEP   {share.key}  {share.messages} messages")
     for one in found.exposes:
-        say(f"SEES   {one.reader} would see {one.messages} messages of {one.author}")
+        reader, author = found.called(one.reader), found.called(one.author)
+        say(f"SEES   {reader} would see {one.messages} messages of {author}")
     hidden = found.exposed - len(found.exposes)
     if hidden > 0:
         say(f"       and {hidden:,} more such pairs")

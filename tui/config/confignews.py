@@ -44,8 +44,8 @@ def moved_words(found: Preview, *, partial: bool = False) -> str:
     told = []
     if found.exposed:
         pairs = [
-            f"{safe_line(one.reader, limit=30)} can now see words of "
-            f"{safe_line(one.author, limit=30)}"
+            f"{safe_line(found.called(one.reader), limit=40)} can now see words of "
+            f"{safe_line(found.called(one.author), limit=40)}"
             for one in found.exposes[:1]
         ]
         more = found.exposed - len(pairs)

@@ -220,3 +220,25 @@ def test_the_order_of_messages_does_not_matter_and_the_answer_is_json(
     chance.shuffle(mixed)
     assert preview(old, new, mixed) == found
     assert json.loads(json.dumps(found.to_json())) == found.to_json()
+
+
+def said(peer: str, name: str = "", channel: str = "telegram") -> Envelope:
+    return dm(peer, channel, sender=Sender(peer, name))
+
+
+def test_people_go_by_their_names_and_by_their_ids_where_names_do_not_tell() -> None:
+    talk = [said("1", "Alice"), said("1", "Alice"), said("1", "Al"), said("2", "Bob"), said("3")]
+    found = preview(config(), config("main"), talk)
+    assert [found.called(f"telegram:{one}") for one in "123"] == ["Alice", "Bob", "telegram:3"]
+    assert found.called("telegram:unheard") == "telegram:unheard"
+
+
+@pytest.mark.parametrize("name", [" ALICE", "operator", "telegram:3", "carol", "slack:x"])
+def test_a_name_that_could_be_somebody_else_comes_with_its_id(name: str) -> None:
+    links = {"carol": ["telegram:9"]}
+    talk = [said("1", "Alice"), said("2", name), said("3"), said("9")]
+    found = preview(config(), config("main", links), talk)
+    assert found.called("telegram:2") == f"{name} (telegram:2)"
+    assert found.called("carol") == "carol"
+    alone = preview(config(), config("main", links), [said("9", "Carol")])
+    assert alone.called("carol") == "Carol"

@@ -129,14 +129,14 @@ def effects(found: Preview, glyphs: Glyphs, *, same: bool = False) -> Content:
     if same:
         return Content.styled("This is in force now.", MUTED)
     rows = _exposures(found, glyphs)
-    rows += _changes("MERGES", "into", "from", found.merges, glyphs)
-    rows += _changes("SPLITS", "of", "to", found.splits, glyphs)
-    rows += _changes("GOES ON ELSEWHERE", "from", "to", found.moves, glyphs)
+    rows += _changes("MERGES", "into", "from", found.merges, found, glyphs)
+    rows += _changes("SPLITS", "of", "to", found.splits, found, glyphs)
+    rows += _changes("GOES ON ELSEWHERE", "from", "to", found.moves, found, glyphs)
     kept = len(found.kept)
     stay = "1 session stays as it is" if kept == 1 else f"{kept:,} sessions stay as they are"
     told = f"{found.messages:,} recorded messages {glyphs.dot} {stay}"
     rows.append(Content.styled(told, MUTED))
-    rows += [_share(part, "keeps", glyphs) for part in found.kept[:KEPT]]
+    rows += [_share(part, "keeps", found, glyphs) for part in found.kept[:KEPT]]
     return Content("\n").join(rows)
 
 
@@ -151,29 +151,29 @@ def _exposures(found: Preview, glyphs: Glyphs) -> list[Content]:
         rows.append(
             Content.assemble(
                 "  ",
-                (_line(one.reader), "bold"),
+                (_line(found.called(one.reader)), "bold"),
                 f" would see {one.messages:,} {noun} of ",
-                (_line(one.author), "bold"),
+                (_line(found.called(one.author)), "bold"),
             )
         )
     return [*rows, *_rest(found.exposed), Content("")]
 
 
 def _changes(
-    title: str, here: str, there: str, changes: Sequence[Change], glyphs: Glyphs
+    title: str, here: str, there: str, changes: Sequence[Change], found: Preview, glyphs: Glyphs
 ) -> list[Content]:
     if not changes:
         return []
     rows = [Content.styled(f"{title} {len(changes):,}", MUTED_BOLD)]
     for change in changes[:LISTED]:
         rows.append(Content.assemble(f"  {here} ", (_line(change.key), "bold")))
-        rows += [_share(part, there, glyphs) for part in change.parts[:LISTED]]
+        rows += [_share(part, there, found, glyphs) for part in change.parts[:LISTED]]
         rows += _rest(len(change.parts))
     return [*rows, *_rest(len(changes)), Content("")]
 
 
-def _share(part: Share, there: str, glyphs: Glyphs) -> Content:
-    people = ", ".join(_line(one) for one in part.people[:4])
+def _share(part: Share, there: str, found: Preview, glyphs: Glyphs) -> Content:
+    people = ", ".join(_line(found.called(one)) for one in part.people[:4])
     more = f" and {len(part.people) - 4:,} more" if len(part.people) > 4 else ""
     told = f" {glyphs.dot} {part.messages:,} of {people}{more}"
     return Content.assemble(f"     {there} {_line(part.key)}", (told, MUTED))
