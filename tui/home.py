@@ -33,6 +33,7 @@ from tui.widgets.dialogs.dialog import Commands
 from tui.widgets.notices import Notices
 
 if TYPE_CHECKING:
+    from engine.agents.models import ManyChanged
     from tui.demo.tour import Tour
 
 __all__ = ["Home", "home_of"]
@@ -47,6 +48,8 @@ class Home(App[None]):
         memory: what is remembered until the next start.
         farewell: what is printed after the app is left.
         at_the_end: brings the memory up to date before the app ends, however it ends.
+        next_models: by session, the model that answers its next message and no other.
+        model_change: the last change of models, to be taken back; None when there is none.
         tour: the tour of the demo; None in a state that is none.
         notices: what was told in short, and which of it is still shown.
         wants_demo: whether the demo is to be opened when this app is left.
@@ -58,6 +61,8 @@ class Home(App[None]):
         self.bridge = Bridge(engine)
         self.pairings = PairingDesk(engine.pairing)
         self.memory: AppMemory = load_memory(engine.state_dir)
+        self.next_models = dict(self.memory.next_models)
+        self.model_change: ManyChanged | None = None
         self.farewell = ""
         self.at_the_end: Callable[[], None] = lambda: None
         self._saved = self.memory

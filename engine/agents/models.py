@@ -245,11 +245,10 @@ def _judge(order: Order, live: LiveSession, prepared: Prepared) -> tuple[Verdict
             budget = prepared.budget
             least = prepared.prompt_tokens + plan.tokens_kept + budget.summary_tokens
             if least <= room:
-                noun = "message folds" if plan.count == 1 else "messages fold"
-                return "compacts", f"would be compacted: {plan.count:,} {noun}"
+                noun = "message" if plan.count == 1 else "messages"
+                return "compacts", f"would be compacted ({plan.count:,} {noun})"
     if least > room:
         return "over", f"does not fit: {least:,} tokens at least"
     if prepared.left_out:
-        noun = "message is" if prepared.left_out == 1 else "messages are"
-        return "cut", f"does not fit: the oldest {prepared.left_out:,} {noun} left out"
-    return "fits", "fits"
+        return "cut", f"does not fit: {prepared.left_out:,} oldest left out"
+    return "fits", f"fits: {prepared.weight:,} tokens"

@@ -21,7 +21,7 @@ from engine.turns.commands import COMMANDS
 from tui import modes
 from tui.commands.keyhelp import deed
 from tui.commands.landmarks import Landmark, landmarks
-from tui.commands.modelchoice import model_offers
+from tui.commands.modelchoice import choose_several, model_offers, undo_models
 from tui.commands.offers import Offer, Offers
 from tui.config import isolation
 from tui.config.settings import Setting, change_setting, choose_theme, settings_of
@@ -256,6 +256,14 @@ class _App(Offers):
             "Back to the config in force before",
             partial(isolation.undo_config, app),
         )
+        yield (
+            "Model of several sessions…",
+            "Of an agent, or of all; what it does to each is shown first",
+            partial(choose_several, app),
+        )
+        if app.model_change is not None:
+            told = "Sessions answer with the model that they had before"
+            yield "Undo model change", told, partial(undo_models, app)
         yield "Pairing requests", "Let strangers in, or not", partial(isolation.show_pairings, app)
         if app.bridge.tracker.leaks:
             yield "Put the leak warning away", "It stays among the problems", app.hush_leaks

@@ -41,11 +41,11 @@ class Forking(CockpitScreen):
 
     # doing things
 
-    def act(self, work: Callable[[], Awaitable[None]]) -> None:
+    def act(self, work: Callable[[], Awaitable[object]]) -> None:
         """Carry something out; an error of the engine is told."""
         later(self, partial(self._guarded, work), group="act", exclusive=False)
 
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
         try:
             await work()
         except BranchlineError as error:
@@ -94,6 +94,31 @@ class Forking(CockpitScreen):
         else:
             await self._fork(asked.id, "edit")
 
+    def action_regenerate(self) -> None:
+        """Another reply to the same message."""
+        name = self.writable_here()
+        if name is not None:
+            self.act(partial(self.regenerate, name))
+
+    async def regenerate(self, name: str, model: str | None = None) -> str | None:
+        """Have a message answered once more, and wait until that is under way; what is answered."""
+        self.following = True
+        receipt = await self.engine.branches.regenerate(self.session_ref, name, model=model)
+        return await receipt.stored()
+
+    def action_regenerate_with(self) -> None:
+        """Another reply, by a model that is chosen now."""
+        name = self.writable_here()
+        if name is not None:
+            self.act(partial(self.regenerate_with, name))
+
+    async def regenerate_with(self, name: str) -> str | None:
+        """Ask for a model, then as `regenerate`; None when there is none."""
+        from tui.commands.modelchoice import ask_model
+
+        model = await ask_model(self.home, self.session_ref, "Answer again with…", "answer again")
+        return None if model is None else await self.regenerate(name, model)
+
     def action_fork(self) -> None:
         name = self.entry_here
         if name is not None:
@@ -117,14 +142,23 @@ class Forking(CockpitScreen):
             summary = DEFAULT_SUMMARY if choice.summarize else ""
             await self.go_on(name, summary, choice.label or None)
             return
-        self.following = True
         if choice.kind == "edit":
-            receipt = await branches.edit(ref, name, choice.text)
+            stored = await self._send_again(name, choice.text)
+        elif choice.kind == "model":
+            stored = await self.regenerate_with(name)
         else:
-            receipt = await branches.regenerate(ref, name)
-        stored = await receipt.stored()
+            stored = await self.regenerate(name)
         if choice.label and stored is not None:
             await branches.label(ref, stored, choice.label)
+
+    async def _send_again(self, name: str, text: str) -> str | None:
+        """With the model for the next message only, where one was chosen."""
+        ref, chosen = self.session_ref, self.home.next_models
+        self.following = True
+        receipt = await self.engine.branches.edit(ref, name, text, model=chosen.get(ref))
+        stored = await receipt.stored()
+        chosen.pop(ref, None)
+        return stored
 
     async def _about(self, tree: Tree, name: str) -> ForkAbout:
         """What the fork dialog says of an entry."""

@@ -45,9 +45,13 @@ class SessionActions(PaneScreen):
         self.action_tree()
 
     def action_model(self) -> None:
-        from tui.commands.modelchoice import pick_model
+        """In the list of all that are marked, else of those that its row stands for; elsewhere of
+        the session that is open."""
+        from tui.commands.modelchoice import choose_model
 
-        pick_model(self.home, self.chat.ref)
+        here = self.sessions if self.sessions.has_focus else None
+        refs = (here.marked_refs() or here.refs_here) if here is not None else ()
+        choose_model(self.home, *(refs or (self.chat.ref,)))
 
     def action_copy_key(self) -> None:
         key = self.sessions.current_session if self.focused is self.sessions else None

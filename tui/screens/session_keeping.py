@@ -28,7 +28,6 @@ class SessionKeeping(SessionBeginning):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "rename", "Rename", id="sessions.rename", show=False),
         Binding("L", "label", "Labels", id="sessions.label", show=False),
-        Binding("R", "read", "Read or unread", id="sessions.read", show=False),
         Binding("A", "archive", "Archive or restore", id="sessions.archive", show=False),
         Binding("D", "delete", "To the trash", id="sessions.delete", show=False),
         Binding("U", "bring_back", "Bring back", id="sessions.bring-back", show=False),

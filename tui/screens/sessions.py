@@ -25,7 +25,6 @@ from engine.values import replace
 from tui.behind.fills import look_up, threshold
 from tui.bridge import Batch
 from tui.later import later
-from tui.people.naming import model_name
 from tui.screens.chat_branches import ChatBranches
 from tui.screens.session_keeping import SessionKeeping
 from tui.widgets.chat.chat import Chat
@@ -34,7 +33,6 @@ from tui.widgets.chat.conversation import Conversation
 from tui.widgets.chat.message import MessageView
 from tui.widgets.chat.outbox import Outbox
 from tui.widgets.chat.prompt_history import PromptHistory
-from tui.widgets.gauge import labelled
 from tui.widgets.linefield import LineField
 from tui.widgets.lines import HintLine
 from tui.widgets.rowlist import RowList
@@ -92,6 +90,14 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         Binding("n", "new_chat", "New", id="sessions.new", show=False),
         Binding("slash", "filter", "Filter", id="sessions.filter", show=False),
         Binding("m", "model", "Model", id="sessions.model", show=False),
+        Binding("R", "read", "Read or unread", id="sessions.read", show=False),
+        Binding(
+            "R",
+            "regenerate_with",
+            "Reply again with another model",
+            id="chat.regenerate-with",
+            show=False,
+        ),
         Binding("t", "tree_here", "Tree", id="sessions.tree", show=False),
         Binding("ctrl+t", "tree", "Tree", id="sessions.tree-now", show=False),
         Binding("i", "pane('inspector')", "Inspector", id="sessions.inspector", show=False),
@@ -148,7 +154,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
 
     def on_mount(self) -> None:
         self.chat = Chat(self.engine, self.tracker, self.conversation, self._decorate)
-        self.chat.next_models.update(self.home.memory.next_models)
+        self.chat.next_models = self.home.next_models
         self.sessions.add_class("pane")
         self.inspector.add_class("pane")
         self.outbox = Outbox(self.chat, self.composer, self.home.fail)
@@ -209,17 +215,12 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         self.query_one(HintLine).variants = () if self.home.memory.hint_dismissed else hint
 
     def _decorate(self, name: str) -> Content:
-        """The title over the column: with a model of the session's own, and the gauge where the
-        inspector is out of sight."""
-        info, glyphs = self.tracker.infos.get(self.chat.ref), self.home.glyphs
-        title = Content(name)
-        if info is not None and info.override:
-            own = f"{glyphs.override} {model_name(info.override)} override"
-            title = Content.assemble(title, " · ", (own, "$text-primary"))
-        fill = self.tracker.fills.get(self.chat.ref)
-        if fill is None or self.pane_shown("inspector"):
-            return title
-        return Content.assemble(title, "  ", labelled(fill, 10, glyphs))
+        """The title over the column; where the inspector is out of sight, with the gauge."""
+        tracker, ref = self.tracker, self.chat.ref
+        info, fill = tracker.infos.get(ref), tracker.fills.get(ref)
+        fill = None if self.pane_shown("inspector") else fill
+        width = self.conversation.size.width - 6
+        return advice.chat_title(name, info, fill, width, self.home.glyphs)
 
     def _arguments(self) -> dict[str, tuple[str, ...]]:
         """Values that slash commands take, for the composer's completion."""
@@ -389,6 +390,9 @@ class SessionsScreen(ChatBranches, SessionKeeping):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return self.busy
+        if action in ("read", "regenerate_with"):  # one key, as each pane has it
+            on_message = isinstance(self.focused, Conversation)
+            return on_message is (action == "regenerate_with") and not self.writing
         return super().check_action(action, parameters)
 
 

@@ -48,32 +48,6 @@ class TreeActions(Forking):
         if name is not None:
             self.act(partial(self.go_on, name))
 
-    def action_regenerate(self) -> None:
-        name = self.writable_here()
-        if name is not None:
-            self.act(partial(self._regenerate, name))
-
-    async def _regenerate(self, name: str, model: str | None = None) -> None:
-        self.following = True
-        receipt = await self.engine.branches.regenerate(self.ref, name, model=model)
-        await receipt.stored()
-
-    def action_regenerate_with(self) -> None:
-        """Another reply, by a model that is chosen now."""
-        name = self.writable_here()
-        if name is None:
-            return
-
-        def ask(ref: str) -> None:
-            self.act(partial(self._regenerate, name, ref))
-
-        models = [
-            (safe_line(info.ref), lambda ref=info.ref: ask(ref), f"{count(info.context_window)}")
-            for info in self.engine.setup.registry.list()
-            if info.ready
-        ]
-        self.app.search_commands(models, placeholder="Answer again with…")
-
     # labels, names, bookmarks, hiding
 
     def action_label(self) -> None:

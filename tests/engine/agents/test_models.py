@@ -126,7 +126,7 @@ async def test_a_smaller_window_folds_what_does_not_fit(open_engine: Open) -> No
         found = await engine.models.outlook(HOME, SMALL)
         assert (found.window_now, found.window_then) == (32_000, 2_000)
         assert found.tokens > found.limit
-        assert found.verdict == "compacts" and "fold" in found.reason
+        assert found.verdict == "compacts" and "would be compacted (" in found.reason
         assert found.now.in_force.name == "config" and found.then.in_force.name == "session"
         assert await override_of(engine, HOME) is None
         larger = await engine.models.outlook(HOME, "offline/echo-64k")

@@ -49,7 +49,8 @@ class ForkAbout:
 
 @dataclass(frozen=True, slots=True)
 class ForkChoice:
-    """What the person wants: `continue`, `edit`, `regenerate` or `session`."""
+    """What the person wants: `continue`, `edit`, `regenerate`, that by a `model` chosen then, or
+    `session`."""
 
     kind: str
     label: str
@@ -88,7 +89,8 @@ class ForkDialog(Dialog[ForkChoice | None]):
 
     **continue here** moves the leaf; with the summary ticked, what is left behind is summed up
     for the model. **edit + resend** puts a new message beside the old one; **regenerate** asks
-    for another reply. **new session** copies the way to this entry into a session of its own.
+    for another reply, **other model** for one by a model that you choose. **new session** copies
+    the way to this entry into a session of its own.
 
     Arrows choose, **Tab** goes through the fields, **Enter** does it, **^J** begins a new line.
     """
@@ -125,6 +127,7 @@ class ForkDialog(Dialog[ForkChoice | None]):
             options.append(Option("edit", "edit + resend", "a new message beside this one"))
         if self.about.reply:
             options.append(Option("regenerate", "regenerate", "a new reply beside this one"))
+            options.append(Option("model", "other model…", "a new reply by a model you choose"))
         return [*options, Option("session", "new session", "copy the way here, own key")]
 
     def compose(self) -> ComposeResult:
@@ -172,6 +175,7 @@ class ForkDialog(Dialog[ForkChoice | None]):
             "continue": "The conversation goes on after this entry; the other branch stays.",
             "edit": "Sent as by the one who said it first. The leaf moves when it is sent.",
             "regenerate": "The same question is answered once more; the first reply stays.",
+            "model": "As regenerate, by a model for this answer only; the session keeps its own.",
         }[kind]
         if kind == "continue" and about.text is not None:
             told = "The leaf moves before this message; its words go to the composer."

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from rich.cells import cell_len
+from textual.content import Content
+
 from engine.agents.leak import Sighting
-from engine.engine import Engine
+from engine.engine import Engine, SessionInfo
 from engine.errors import ModelError, Problem
 from engine.events import LeakFound
 from engine.lifecycle.expiry import Ending
@@ -17,14 +20,17 @@ from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.keys import agent_of
 from engine.text import safe_line
 from tui.look.glyphs import Glyphs
+from tui.people.naming import model_name
 from tui.tracker import Tracker
 from tui.widgets.chat.chat import Chat
+from tui.widgets.gauge import Fill, labelled
 from tui.widgets.sessions.inspector import InspectorState
 from tui.widgets.sessions.statusbar import BarState
 
 __all__ = [
     "bar_state",
     "broken_lines",
+    "chat_title",
     "config_errors",
     "connect_hint",
     "inspector_state",
@@ -146,6 +152,25 @@ def short_path(path: Path | None) -> str:
     text = str(path)
     home = os.path.expanduser("~")
     return safe_line(f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text)
+
+
+def chat_title(
+    name: str, info: SessionInfo | None, fill: Fill | None, width: int, glyphs: Glyphs
+) -> Content:
+    """What stands over a conversation in `width` cells: its (safe) name, the mark of a model of its
+    own in as many words as there is room for, and how full it is.
+
+    Args:
+        fill: None where that is not to be shown.
+    """
+    gauge = Content.assemble("  ", labelled(fill, 10, glyphs)) if fill is not None else Content("")
+    if info is None or not info.override:
+        return Content.assemble(name, gauge)
+    sign, own = glyphs.override, model_name(info.override)
+    room = width - cell_len(name) - gauge.cell_length
+    forms = (f" · {sign} {own} override", f" {sign} {own}", f" {sign} own", f" {sign}")
+    told = next((form for form in forms if cell_len(form) <= room), forms[-1])
+    return Content.assemble(name, (told, "$text-primary"), gauge)
 
 
 def inspector_state(engine: Engine, tracker: Tracker, chat: Chat) -> InspectorState:

@@ -35,8 +35,8 @@ class SessionList(RowList):
     was put away at the end of its agent's; **Space** or **Enter** unfolds.
 
     **Space** on a session peeks into it: its last messages, without opening it or calling it read.
-    **M** marks it: **L** labels, **A** archives, **D** deletes and **R** calls read all that are
-    marked. On an agent **M** marks all below. **Esc** unmarks.
+    **M** marks it: **L** labels, **A** archives, **D** deletes, **R** calls read and **m** gives
+    another model to all that are marked. On an agent **M** marks all below. **Esc** unmarks.
 
     The filter finds names loosely; keys, people, labels and first words as they are written; each
     word must be found. Words with a meaning narrow it:
@@ -65,7 +65,7 @@ class SessionList(RowList):
             "M", "mark", "Mark", id="sessions.mark", show=False, tooltip="To act on several at once"
         ),
         Binding("n", "screen.new_chat", "New", id="sessions.new", tooltip="A new chat of yours"),
-        Binding("m", "screen.model", "Model", id="sessions.model", tooltip="Of the open session"),
+        Binding("m", "screen.model", "Model", id="sessions.model", tooltip="Of this session"),
         Binding("i", "screen.pane('inspector')", "Inspector", id="sessions.inspector", show=False),
     ]
 
@@ -150,6 +150,14 @@ class SessionList(RowList):
         refs = sorted(map(str, self._marks), key=self._tracker.rank)
         return tuple(refs)
 
+    @property
+    def refs_here(self) -> tuple[str, ...]:
+        """The sessions that the row under the cursor stands for: its own, or those of its group."""
+        rows = self.rows
+        if not isinstance(rows, SessionRows) or self.cursor >= len(rows):
+            return ()
+        return tuple(rows.refs_under(self.cursor))
+
     def clear_marks(self) -> bool:
         """Whether there were any."""
         return self._set_marks(set())
@@ -157,10 +165,9 @@ class SessionList(RowList):
     def action_mark(self) -> None:
         """Mark the session under the cursor, or all of a group, and go on; what is marked already
         is unmarked."""
-        rows = self.rows
-        if not isinstance(rows, SessionRows) or self.cursor >= len(rows):
+        rows, here = self.rows, set(self.refs_here)
+        if not here:
             return
-        here = set(rows.refs_under(self.cursor))
         self._set_marks(self._marks - here if here <= self._marks else self._marks | here)
         if not rows.foldable(self.cursor):
             self.action_move(1)
