@@ -23,9 +23,9 @@ __all__ = ["PERIOD", "Batch", "Bridge", "Listener", "Merger"]
 PERIOD = 0.05
 """Seconds between two batches, at least."""
 
-CROWD, CROWD_PERIOD = 3, 0.1
-"""Turns at a time from which batches come half as often: whoever writes in one of four lanes must
-not wait until three others are painted."""
+CROWD = 3
+"""Turns at a time from which a batch brings the words of half of them only, in turn: whoever writes
+in one of four lanes must not wait until all four are painted at once."""
 
 LIST_PERIOD = 0.25
 """Seconds between two readings of the list of sessions, at least: it costs more, the more there
@@ -62,13 +62,25 @@ class Merger:
             place, deltas = found
             self._events[place] = _joined(deltas)
 
-    def drain(self) -> Batch:
-        """Everything so far, in order; afterwards there is nothing."""
-        for key in list(self._open):
+    def drain(self, *, half: bool = False) -> Batch:
+        """Everything so far, each session's in order; afterwards there is nothing.
+
+        With `half`, of the words that nothing of their session follows only those of every second
+        session, those first that have waited; the others are kept for the next time.
+        """
+        keys = list(self._open)
+        for key in keys[: (len(keys) + 1) // 2] if half else keys:
             self._close(key)
         batch = tuple(event for event in self._events if event is not None)
-        self._events = []
+        kept = [(key, deltas) for key, (_, deltas) in self._open.items()]
+        self._open = {key: (place, deltas) for place, (key, deltas) in enumerate(kept)}
+        self._events = [None] * len(kept)
         return batch
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is kept for the next time."""
+        return bool(self._events)
 
 
 def _joined(deltas: list[ReplyDelta]) -> ReplyDelta:
@@ -130,12 +142,13 @@ class Bridge:
         while True:
             await self._news.wait()
             self._news.clear()
-            batch = self._merger.drain()
+            batch = self._merger.drain(half=self.tracker.busy >= CROWD)
             if self.tracker.take(batch):
                 self._stale.set()
             self._publish(batch)
-            crowded = self.tracker.busy >= CROWD
-            await asyncio.sleep(CROWD_PERIOD if crowded else PERIOD)
+            await asyncio.sleep(PERIOD)
+            if self._merger.holds:
+                self._news.set()
 
     async def list_sessions(self) -> None:
         """Read the list again whenever it changed, until cancelled; an empty batch tells of it."""

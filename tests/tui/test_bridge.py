@@ -62,6 +62,32 @@ def test_merging_loses_nothing_and_keeps_the_order_of_each_session(events: list[
         assert merged == thinking
 
 
+@given(st.lists(EVENTS, max_size=40), st.lists(st.integers(0, 40), max_size=6))
+def test_words_kept_for_later_come_in_their_place(events: list[Event], stops: list[int]) -> None:
+    merger = Merger()
+    told: list[Event] = []
+    for number, event in enumerate(events):
+        merger.add(event)
+        if number in stops:
+            told += merger.drain(half=True)
+    while merger.holds:
+        told += merger.drain(half=True)
+    for key in "ab":
+        assert flat(told, key) == flat(events, key)
+        assert thoughts(told, key) == thoughts(events, key)
+
+
+def test_sessions_take_turns() -> None:
+    merger = Merger()
+    told = []
+    for _ in range(4):
+        for key in "abcd":
+            merger.add(ReplyDelta(key, "1", "x"))
+        batch = merger.drain(half=True)
+        told.append("".join(event.session_key for event in batch if isinstance(event, ReplyDelta)))
+    assert told == ["ab", "cd", "ab", "cd"]
+
+
 def test_a_thousand_tokens_of_two_sessions_become_two_events() -> None:
     merger = Merger()
     for number in range(1000):
