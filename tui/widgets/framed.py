@@ -29,21 +29,31 @@ EIGHTHS = 8
 
 
 class FramedLines(StylesCache):
-    """Puts the border and the padding round a line once for as long as the styles hold.
+    """Puts the border and the padding round a line once for as long as they look the same.
 
     Textual keeps framed lines by their place, so a list that scrolls by one row frames all of them
-    anew. Here they are kept by what they say: a widget that gives the same `Strip` for the same
-    words gets the same framed one, and with it what was worked out for it already (how it is cut
-    and coloured).
+    anew, and so does a message that gets longer. Here they are kept by what they say: a widget that
+    gives the same `Strip` for the same words gets the same framed one, and with it what was worked
+    out for it already (how it is cut and coloured).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._framed: dict[int, tuple[Strip, Strip]] = {}
+        self._look: tuple[Any, ...] = ()
 
-    def clear(self) -> None:
-        super().clear()
-        self._framed.clear()
+    def render(self, styles: StylesBase, size: Size, *rest: Any, **more: Any) -> list[Strip]:
+        """As Textual's; whatever the frame depends on is compared first."""
+        look = (
+            *(size.width, rest[0], rest[1], styles.border, styles.outline),
+            *(styles.tint, styles.text_opacity, styles.has_rule("hatch") and styles.hatch),
+            *(more["padding"], more["opacity"], more["ansi_theme"], more["native_ansi"]),
+            more["content_size"].width,
+        )
+        if look != self._look:
+            self._look = look
+            self._framed.clear()
+        return super().render(styles, size, *rest, **more)
 
     def render_line(
         self,

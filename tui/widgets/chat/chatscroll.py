@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.geometry import Offset, Size
 from textual.layout import DockArrangeResult
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -24,6 +25,7 @@ from tui.widgets.chat.layout import Prepared
 from tui.widgets.chat.message import LiveMessage, MessageView
 from tui.widgets.chat.shown import Shown, agent_of
 from tui.widgets.drawn import drawn
+from tui.widgets.framed import FramedLines
 
 __all__ = ["LIVE", "ChatScroll", "Live"]
 
@@ -76,6 +78,7 @@ class ChatScroll(VerticalScroll):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None):  # noqa: A002
         super().__init__(id=id, classes=classes)
+        self._styles_cache = FramedLines()
         self.session_key = ""
         self._log = Backlog()
         self._prepared: dict[str, Prepared] = {}
@@ -93,6 +96,10 @@ class ChatScroll(VerticalScroll):
 
     def on_mount(self) -> None:
         self._sync()
+
+    def render_line(self, y: int) -> Strip:
+        """Nothing of its own: the very same blank line, so that it is framed once."""
+        return Strip.blank(self.size.width, self.visual_style.rich_style)
 
     def _add(self, shown: Shown) -> None:
         follow = self.following

@@ -36,6 +36,7 @@ from tui.widgets.chat.markdown_safe import code_blocks, parse_lines, plain
 from tui.widgets.chat.pieces import Paragraph, Piece, Rows
 from tui.widgets.chat.shown import Shown, set_aside
 from tui.widgets.drawn import drawn
+from tui.widgets.framed import FramedLines
 
 __all__ = ["LiveMessage", "MessageView"]
 
@@ -176,6 +177,7 @@ class LiveMessage(MessageView):
 
     def __init__(self, shown: Shown, text: str = ""):
         super().__init__(shown, Prepared(()))
+        self._styles_cache = FramedLines()
         self.text = text
         self.state = "◐ waiting"
         self._stable: list[Piece] = []
