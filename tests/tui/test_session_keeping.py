@@ -170,6 +170,8 @@ async def test_a_look_into_sessions_opens_nothing_and_calls_nothing_read(two: Pa
         places = [rows.rows.index_of(key) or 0 for key in (ALICE, BOB)]
         await pilot.press("j" if places[0] < places[1] else "k")
         await shows(pilot, "Bob · Telegram DM", "hello from bob")
+        await seed(two, {"bob": ["and one more thing"]})
+        await shows(pilot, "and one more thing")
         assert screen(app).chat.ref == here and BOB in app.bridge.tracker.unread
         await pilot.press("escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)

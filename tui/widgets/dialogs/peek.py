@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
@@ -15,9 +16,11 @@ from textual.widgets import Static
 
 from engine.engine import SessionInfo
 from engine.errors import BranchlineError
+from engine.events import EntryAppended
 from engine.sessions.entries import Entry
 from engine.text import safe_line
 from engine.values import replace
+from tui.bridge import Batch
 from tui.home import Home
 from tui.later import later
 from tui.look.tones import MUTED
@@ -51,7 +54,7 @@ class Peek(Dialog[str | None]):
     ## Peek
 
     The last messages of a session. Looking does not open it, does not call it read, and writes
-    nothing.
+    nothing. **j** and **k** go to the next one and the one before, arrows and page keys scroll.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,7 +66,7 @@ class Peek(Dialog[str | None]):
 
     DEFAULT_CSS = f"""
     Peek {{ align: center middle; }}
-    Peek > VerticalScroll {{ {BOX} height: 80%; }}
+    Peek > VerticalScroll {{ {BOX} height: 80%; scrollbar-gutter: stable; }}
     Peek Static {{ height: auto; width: 1fr; }}
     """
 
@@ -80,8 +83,18 @@ class Peek(Dialog[str | None]):
             yield Static(markup=False)
 
     def on_mount(self) -> None:
+        self._deaf = self._home.bridge.listen(self._hear)
         self.query_one(VerticalScroll).focus()
         self._look()
+
+    def on_unmount(self) -> None:
+        self._deaf()
+
+    def _hear(self, batch: Batch) -> None:
+        """Something more was said."""
+        said = [event for event in batch if isinstance(event, EntryAppended)]
+        if self.is_attached and any(event.session_key == self.ref for event in said):
+            later(self, self._read, group="peek")
 
     def on_resize(self) -> None:
         later(self, self._read, group="peek")
@@ -105,7 +118,8 @@ class Peek(Dialog[str | None]):
             self._draw(Content.styled(f"{error.title}: {safe_line(str(error), limit=400)}", MUTED))
             return
         agent = agent_of(self._info.key if self._info is not None else self.ref)
-        rows = await asyncio.to_thread(_rows, page.entries, agent, width)
+        today = datetime.now().strftime("%Y-%m-%d")
+        rows = await asyncio.to_thread(_rows, page.entries, agent, today, width)
         if page.before is not None:
             rows.insert(0, Content.styled("Older ones are not shown here.", MUTED))
         self._draw(Content("\n").join([*self._head(), *(rows or [Content("Nothing was said.")])]))
@@ -145,11 +159,11 @@ class Peek(Dialog[str | None]):
         self.dismiss(None)
 
 
-def _rows(entries: tuple[Entry, ...], agent: str, width: int) -> list[Content]:
+def _rows(entries: tuple[Entry, ...], agent: str, today: str, width: int) -> list[Content]:
     """The messages as the chat draws them, long ones cut."""
     rows: list[Content] = []
     for entry in entries:
-        shown = describe(entry, agent=agent, today="")
+        shown = describe(entry, agent=agent, today=today)
         if shown is not None:
             short = _cut(shown)
             rows += [*lay_out(short, pieces_of(short), width), Content("")]
