@@ -209,6 +209,8 @@ async def test_what_is_done_in_the_list_is_done_with_all_that_are_marked(two: Pa
         await until(pilot, lambda: all("slow" in infos.infos[key].labels for key in (ALICE, BOB)))
         rows.focus()
         await pilot.press("A")
+        await shows(pilot, "Archive 2 sessions")
+        await pilot.press("enter")
         await shows(pilot, "archived. U brings all 2 back")
         await until(pilot, lambda: not infos.runs(ALICE) and not infos.runs(BOB))
         assert rows.marked_refs() == ()
@@ -275,3 +277,15 @@ async def test_the_inspector_tells_labels_what_was_before_and_when_it_ends(two: 
         await app.engine.keeping.label(ALICE, ("escalated",))
         await shows(pilot, "labels escalated", "earlier 1 conversation (E)", "04:00 daily at 04:00")
         await shows(pilot, "session.reset")
+
+
+async def test_on_a_folded_row_there_is_nothing_to_act_on(two: Path) -> None:
+    async with running(two) as (app, pilot):
+        rows = await listed(app, pilot)
+        rows.go_to(("agent", "main"))
+        await pilot.press("space")
+        for key in "rLADE":
+            await pilot.press(key)
+            await shows(pilot, "No session here")
+            app.clear_notifications()
+        assert len(app.screen_stack) == 1 and app.bridge.tracker.size == 2

@@ -38,10 +38,13 @@ class SessionKeeping(SessionBeginning):
     """What was archived or deleted last in this run, to be brought back."""
 
     @property
-    def ref_here(self) -> str:
-        """The session under the cursor of the list, else the one that is open."""
-        here = self.sessions.current if self.sessions.has_focus else None
-        return here if isinstance(here, str) else self.chat.ref
+    def ref_here(self) -> str | None:
+        """The session to act on: in the list the one under the cursor, None on a row of another
+        kind; elsewhere the one that is open."""
+        if not self.sessions.has_focus or not len(self.sessions.rows):
+            return self.chat.ref
+        here = self.sessions.current
+        return here if isinstance(here, str) else None
 
     def marked_refs(self) -> tuple[str, ...]:
         """The sessions that are marked in the list, in its order."""
@@ -49,9 +52,29 @@ class SessionKeeping(SessionBeginning):
 
     @property
     def refs_here(self) -> tuple[str, ...]:
-        """What is to be acted on: in the list all that are marked, else the session here."""
-        marked = self.marked_refs() if self.sessions.has_focus else ()
-        return marked or (self.ref_here,)
+        """What is to be acted on: in the list all that are marked, else those that the row under
+        the cursor stands for; elsewhere the session that is open."""
+        if not self.sessions.has_focus or not len(self.sessions.rows):
+            return (self.chat.ref,)
+        return self.marked_refs() or self.sessions.refs_here
+
+    def _with(self, work: Callable[[tuple[str, ...]], Awaitable[None]]) -> None:
+        """Begin something with what is to be acted on."""
+        refs = self.refs_here
+        if refs:
+            self._begin(partial(work, refs))
+        else:
+            self._say_nothing_here()
+
+    def _with_one(self, work: Callable[[str], Awaitable[None]]) -> None:
+        ref = self.ref_here
+        if ref is not None:
+            self._begin(partial(work, ref))
+        else:
+            self._say_nothing_here()
+
+    def _say_nothing_here(self) -> None:
+        self.say("put the cursor on a session; Space unfolds a row", "No session here")
 
     def _name_of(self, ref: str) -> str:
         info = self.tracker.infos.get(ref)
@@ -106,7 +129,7 @@ class SessionKeeping(SessionBeginning):
     # names and labels
 
     def action_rename(self) -> None:
-        self._begin(partial(self._rename, self.ref_here))
+        self._with_one(self._rename)
 
     async def _rename(self, ref: str) -> None:
         from tui.widgets.dialogs.ask import Ask
@@ -123,7 +146,7 @@ class SessionKeeping(SessionBeginning):
             await self.engine.keeping.rename(ref, name)
 
     def action_label(self) -> None:
-        self._begin(partial(self._label, self.refs_here))
+        self._with(self._label)
 
     async def _label(self, refs: Sequence[str]) -> None:
         """Add labels to all of them, and take away what all of them had."""
@@ -164,7 +187,7 @@ class SessionKeeping(SessionBeginning):
 
     def action_archive(self) -> None:
         """Put it away; what is put away already comes back."""
-        self._begin(partial(self._archive, self.refs_here))
+        self._with(self._archive)
 
     async def _archive(self, refs: Sequence[str]) -> None:
         infos = [self.tracker.infos.get(ref) for ref in refs]
@@ -177,14 +200,21 @@ class SessionKeeping(SessionBeginning):
             return (await self.engine.keeping.archive(ref)).ref
 
         told = self._names_of(live)
+        if len(live) > 1 and not await self._agreed(f"Archive {len(live)} sessions", told):
+            return
         await self._gone(live, *await self._each(live, archive), f"{told}: archived")
+
+    async def _agreed(self, title: str, names: str) -> bool:
+        """Whether the person wants it of all of them."""
+        options = [Option("yes", "Archive them", "each key begins anew; U brings all back")]
+        return await self.app.push_screen_wait(Pick(title, options, about=names)) is not None
 
     def _is_over(self, ref: str) -> bool:
         info = self.tracker.infos.get(ref)
         return info is not None and is_stored(info)
 
     def action_delete(self) -> None:
-        self._begin(partial(self._delete, self.refs_here))
+        self._with(self._delete)
 
     async def _delete(self, refs: Sequence[str]) -> None:
         names = self._names_of(refs)
@@ -236,7 +266,7 @@ class SessionKeeping(SessionBeginning):
 
     def action_generations(self) -> None:
         """What this session's key held before."""
-        self._begin(partial(self._generations, self.ref_here))
+        self._with_one(self._generations)
 
     async def _generations(self, ref: str) -> None:
         info = self.tracker.infos.get(ref)
