@@ -144,7 +144,7 @@ async def test_the_reply_rings_only_when_nobody_looks(
         assert rung == []
         app.post_message(events.AppBlur())
         await until(pilot, lambda: not app.app_focus)
-        screen(app).run_worker(screen(app).outbox.send("and again"))
+        screen(app).run_worker(screen(app).outbox.send("and again", screen(app).chat.ref))
         await until(pilot, lambda: rung == [1], "it rings")
 
 

@@ -11,6 +11,7 @@ from tui.config import isolation
 from tui.screens.panes import PaneScreen
 from tui.widgets.chat.chat import Chat
 from tui.widgets.chat.composer import Composer
+from tui.widgets.chat.outbox import Outbox
 from tui.widgets.lines import HintLine
 from tui.widgets.sessions.sessionlist import SessionList
 
@@ -21,6 +22,7 @@ class SessionActions(PaneScreen):
     """Actions of the Sessions screen; the screen itself says how things are shown."""
 
     chat: Chat
+    outbox: Outbox
     sessions = getters.query_one(SessionList)
     composer = getters.query_one(Composer)
     filter_line = getters.query_one("#filter", Input)
@@ -29,12 +31,31 @@ class SessionActions(PaneScreen):
         """Show a session and keep the draft of the one before."""
         raise NotImplementedError
 
+    @property
+    def heading_for(self) -> str:
+        """The session that is open, or is being read to be."""
+        return self.outbox.ref
+
     def draw(self) -> None:
         """Bring everything up to date; what did not change is not painted."""
         raise NotImplementedError
 
     def _route_home(self) -> Route:
         return self.engine.route(Envelope(channel=OPERATOR_CHANNEL))
+
+    def insert_command(self, text: str) -> None:
+        """Put a slash command into the composer, to be completed by hand."""
+        self.composer.set_draft(text)
+        self.composer.focus()
+
+    def take_up(self, ref: str, text: str | None = None) -> None:
+        """Go on in a session; `text` comes into the composer, above what stands there."""
+        if ref != self.heading_for:
+            self.open_session(ref)
+        if text:
+            draft = self.composer.draft
+            self.composer.set_draft(f"{text}\n{draft}" if draft.strip() else text)
+        self.composer.focus()
 
     def action_tree(self) -> None:
         """The tree of the open session."""

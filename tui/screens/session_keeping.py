@@ -241,7 +241,8 @@ class SessionKeeping(SessionBeginning):
             self.say(f"{told}{but}. U brings {them} back", "Sessions")
         self.sessions.clear_marks()
         await self.home.bridge.load()
-        if self.chat.ref in refs and self.chat.ref not in self.tracker.infos:
+        ref = self.heading_for
+        if ref in refs and ref not in self.tracker.infos:
             self.open_session(self._route_home().session_key)
         self.draw()
 

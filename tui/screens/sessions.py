@@ -256,14 +256,19 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         except BranchlineError as error:
             self.home.fail(error)
             self.outbox.move(self.chat.ref)
+            self._point_at(self.chat.ref)
+            self._refresh_view()  # it may have been left before all of it was shown
             return
         if not self.stands:
             return
-        self.sessions.mark(key)
-        self._placed = self.sessions.go_to(key)
+        self._point_at(key)
         self._take_view()
         self._look_up_fills()
         self.close_drawers()
+
+    def _point_at(self, ref: str) -> None:
+        self.sessions.mark(ref)
+        self._placed = self.sessions.go_to(ref)
 
     def _refresh_view(self) -> None:
         later(self, self._refresh, group="view")
@@ -308,7 +313,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        later(self, partial(self.outbox.send, event.text), group="send", exclusive=False)
+        self._send(event.text)
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
@@ -335,23 +340,15 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         elif isinstance(self.focused, TextArea) or not (self.close_drawers() or self.unzoom()):
             self.conversation.focus()
 
-    def insert_command(self, text: str) -> None:
-        """Put a slash command into the composer, to be completed by hand."""
-        self.composer.set_draft(text)
-        self.composer.focus()
-
-    def take_up(self, ref: str, text: str | None = None) -> None:
-        """Go on in a session; `text` comes into the composer, above what stands there."""
-        if ref != self.chat.ref:
-            self.open_session(ref)
-        if text:
-            draft = self.composer.draft
-            self.composer.set_draft(f"{text}\n{draft}" if draft.strip() else text)
-        self.composer.focus()
-
     def run_command(self, text: str) -> None:
         """Send a slash command in the open session."""
-        later(self, partial(self.outbox.send, text), group="send", exclusive=False)
+        self._send(text)
+
+    def _send(self, text: str) -> None:
+        """To the session that the composer writes to now: another may be opened before it is
+        sent."""
+        work = partial(self.outbox.send, text, self.outbox.ref)
+        later(self, work, group="send", exclusive=False)
 
     def leave(self) -> None:
         """Remember where the person was, and what to say at the end."""

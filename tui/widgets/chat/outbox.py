@@ -69,9 +69,12 @@ class Outbox:
 
     # sending
 
-    async def send(self, text: str) -> None:
-        """Send a text to the composer's session and see it to disk; an error brings it back."""
-        ref = self.ref
+    async def send(self, text: str, ref: str) -> None:
+        """Send a text to a session and see it to disk; an error brings it back.
+
+        Args:
+            ref: what the composer wrote to when it was sent off; it may write to another by now.
+        """
         taken = False
         receipt: Receipt | None = None
         try:
