@@ -14,6 +14,7 @@ from tests.tui.driving import SMALL, TINY, WIDE, running, say, screen, seed, sho
 from tests.tui.shown import lines, text
 from tui.app import BranchlineApp
 from tui.commands.modelchoice import choose_model, undo_models
+from tui.config.settings import Setting, change_setting
 from tui.widgets.dialogs.models import ModelPicker
 from tui.widgets.dialogs.modelswitch import ModelSwitch
 from tui.widgets.rowlist import RowList
@@ -352,3 +353,21 @@ async def test_names_from_a_config_are_drawn_harmlessly(state: Path, size: tuple
         assert "[bold]x[/bold]" in text(app) or size == TINY
         assert raw_controls(text(app)) == set()
         assert {cell_len(line) for line in lines(app)} == {size[0]}
+
+
+async def test_a_setting_that_is_a_model_is_asked_for_by_the_same_list(state: Path) -> None:
+    async with opened(state) as (app, pilot):
+        change_setting(app, Setting("compaction.model", "text", None, False, ""))
+        await picker(pilot)
+        assert "Enter write to config · ^R the default" in text(app)
+        await pilot.press(*"tiny", "enter")
+        await shows(pilot, "compaction", "Enter do it")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.engine.config.compaction.model == SMALLER, "in force")
+        setting = Setting("compaction.model", "text", SMALLER, True, "")
+        change_setting(app, setting)
+        await picker(pilot)
+        await pilot.press("ctrl+r")
+        await shows(pilot, "Enter do it")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.engine.config.compaction.model is None, "the default")

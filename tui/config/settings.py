@@ -21,6 +21,9 @@ __all__ = ["Setting", "change_setting", "choose_theme", "read_value", "settings_
 _PER_AGENT = "agents.defaults."
 """Where there may be the same settings again, for agents alone; shown once they are written."""
 
+MODELS = ("agents.defaults.model", "compaction.model")
+"""Settings that are a model."""
+
 _KINDS = {"text", "number", "whole number", "true or false", "text or object"}
 
 
@@ -162,6 +165,8 @@ async def _ask(app: Home, setting: Setting) -> str | None:
         from tui.widgets.dialogs.themes import ThemePicker
 
         return await app.push_screen_wait(ThemePicker(app.theme))
+    if setting.path in MODELS:
+        return await _ask_model(app, setting)
     if setting.choices:
         now = setting.shown
         told = {now: f"in force, {source}"}
@@ -174,6 +179,22 @@ async def _ask(app: Home, setting: Setting) -> str | None:
     return await app.push_screen_wait(
         Ask(setting.path, hint=hint, check=partial(_fault, setting), value=value)
     )
+
+
+async def _ask_model(app: Home, setting: Setting) -> str | None:
+    """By the same list as everywhere; "" for the default."""
+    from tui.widgets.dialogs.models import ModelPicker
+
+    picker = ModelPicker(
+        setting.path,
+        app.engine.setup.registry,
+        app.glyphs,
+        ways=("file", "config"),
+        verb="write to config",
+        back="the default",
+    )
+    picked = await app.push_screen_wait(picker)
+    return None if picked is None else picked.ref or ""
 
 
 def _fault(setting: Setting, text: str) -> str | None:

@@ -58,6 +58,7 @@ class ModelPicker(Dialog[Picked | None]):
         layers: what says so far which model answers; None where that is of no matter.
         ways: for what it may hold; Enter takes the first.
         verb: what Enter does, where that is not the usual.
+        back: what ^R goes back to, where that is not the config's model.
     """
 
     HELP = """\
@@ -116,6 +117,7 @@ class ModelPicker(Dialog[Picked | None]):
         *,
         ways: tuple[Way, ...] = EVERY_WAY,
         verb: str = "",
+        back: str = "",
     ):
         super().__init__()
         self._title = title
@@ -124,6 +126,7 @@ class ModelPicker(Dialog[Picked | None]):
         self._layers = layers
         self._ways = ways
         self._verb = verb
+        self._back = back
         self._lines = model_lines(registry, layers)
         self._asked: tuple[Hashable, Way] | None = None
         """The model without a key that was asked for once; asked for again, it is taken."""
@@ -164,6 +167,8 @@ class ModelPicker(Dialog[Picked | None]):
             told = [_KEYS[way][short] for way in self._ways]
             if self._verb:
                 told[0] = f"Enter {self._verb}"
+            if self._back:
+                told[self._ways.index("config")] = f"^R {self._back}"
             found = " · ".join((*told, "Esc cancel"))
             if len(found) + 2 <= width:
                 return found
