@@ -18,6 +18,7 @@ from tui import modes
 from tui.behind.broom import Broom
 from tui.bridge import Batch
 from tui.commands.keymap import completed, key_name, keymap_problems
+from tui.commands.keyorder import KeyOrder
 from tui.config.confignews import ConfigNews, News
 from tui.config.themes import ThemeFolder
 from tui.demo.tour import Tour
@@ -99,6 +100,7 @@ class BranchlineApp(Home):
         self._filters.append(self._ascii)
         self._attention = Attention(self)
         self._animations = self.animation_level
+        self._key_order = KeyOrder(self, super().on_event)
         self._config_news = ConfigNews(self._say_news, self.set_timer)
         self._broom = Broom(lambda: self.bridge.tracker.busy > 0)
 
@@ -139,7 +141,10 @@ class BranchlineApp(Home):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.InputEvent):
             self._broom.key_came()
-        await super().on_event(event)
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._key_order.take(event)
+        else:
+            await super().on_event(event)
 
     def post_display_hook(self) -> None:
         self._broom.frame_came()

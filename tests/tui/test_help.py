@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,33 @@ def test_the_text_on_how_it_works_names_only_keys_that_there_are() -> None:
     keys = {mode.key.upper() for mode in modes.MODES} | {"F1"}
     named = {word.strip("*().,") for word in flowing(HOW).split() if word.startswith("**F")}
     assert named <= keys
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "name", "pane"),
+    [
+        ("sessions", (80, 24), "Inspector", "Inspector"),
+        ("sessions", (50, 15), "Sessions", "SessionList"),
+        ("tree", (50, 15), "Preview", "Preview"),
+        ("routing", (50, 15), "dmScope", "ScopePane"),
+        ("routing", (80, 24), "Config", "ConfigPane"),
+    ],
+)
+async def test_jump_mode_opens_panes_that_are_hidden(
+    state: Path, mode: str, size: tuple[int, int], name: str, pane: str
+) -> None:
+    async with running(state, size) as (app, pilot):
+        await app.switch_mode(mode)
+        await until(pilot, lambda: app.current_mode == mode and app.screen.focused is not None)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: bool(re.search(rf" \w {name} ", text(app))), name)
+        found = re.search(rf" (\w) {name} ", text(app))
+        assert found is not None
+        await pilot.press(found[1])
+
+        def there() -> bool:
+            focused = app.screen.focused
+            return focused is not None and type(focused).__name__ == pane and focused.is_on_screen
+
+        await until(pilot, there, f"the focus in {pane}")
+        assert app.screen.query(pane).first().region.area

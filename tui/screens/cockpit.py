@@ -4,7 +4,7 @@ lead from one to another."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -27,6 +27,9 @@ from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner
 from tui.widgets.sessions import advice
 from tui.widgets.tourpanel import TourPanel
+
+if TYPE_CHECKING:
+    from tui.commands.jump import Hidden
 
 __all__ = ["CockpitScreen"]
 
@@ -213,14 +216,20 @@ class CockpitScreen(Screen[None]):
         """Where jump mode leads: whatever can take the focus, in the order of Tab."""
         return list(self.focus_chain)
 
+    def hidden_panes(self) -> list[Hidden]:
+        """Panes that have no room just now, or were put away: jump mode opens them."""
+        return []
+
     def action_jump(self) -> None:
         from tui.commands.jump import Jump, in_reach
 
-        def go(target: Widget | None) -> None:
-            if target is not None and target.is_attached:
+        def go(target: Widget | Hidden | None) -> None:
+            if isinstance(target, tuple):
+                target[1]()
+            elif target is not None and target.is_attached:
                 target.focus()
 
-        self.app.push_screen(Jump(in_reach(self.jump_targets())), go)
+        self.app.push_screen(Jump(in_reach(self.jump_targets()), self.hidden_panes()), go)
 
     @on(DescendantFocus)
     def _be_still(self, event: DescendantFocus) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.widget import Widget
 
 from tui.screens.cockpit import CockpitScreen
+
+if TYPE_CHECKING:
+    from tui.commands.jump import Hidden
 
 __all__ = ["PaneScreen"]
 
@@ -21,6 +25,9 @@ class PaneScreen(CockpitScreen):
         "sidebar": frozenset({"-w80", "-w100", "-w140"}),
     }
     """Width classes in which a pane stands beside the chat."""
+
+    NAMES: ClassVar[dict[str, str]] = {"inspector": "Inspector", "sidebar": "Sessions"}
+    """What those panes are called."""
 
     ZOOMS: ClassVar[tuple[str, ...]] = ("list", "chat", "inspector")
 
@@ -53,6 +60,17 @@ class PaneScreen(CockpitScreen):
         if opening:
             self.add_class(f"-drawer-{pane}")
             self.call_after_refresh(self.pane_target(pane).focus)
+
+    def hidden_panes(self) -> list[Hidden]:
+        hidden = [pane for pane in self.BESIDE if not self.pane_target(pane).region.area]
+        return [(self.NAMES[pane], partial(self.open_pane, pane)) for pane in hidden]
+
+    def open_pane(self, pane: str) -> None:
+        """Show a pane wherever there is room for it, and go there."""
+        self.unzoom()
+        if not self.pane_shown(pane):
+            self.toggle_pane(pane)
+        self.call_after_refresh(self.pane_target(pane).focus)
 
     def close_drawers(self) -> bool:
         """Whether there was one to close."""

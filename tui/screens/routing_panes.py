@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, getters, on
 from textual.app import ComposeResult
@@ -19,6 +20,9 @@ from tui.widgets.routing.configpane import ConfigPane
 from tui.widgets.routing.scopepane import ScopePane
 from tui.widgets.routing.trypane import TraceView, TryPane
 from tui.widgets.sessions.statusbar import StatusBar
+
+if TYPE_CHECKING:
+    from tui.commands.jump import Hidden
 
 __all__ = ["PANES", "RoutingPanes"]
 
@@ -101,6 +105,11 @@ class RoutingPanes(CockpitScreen):
         for each in PANES:
             self.set_class(each == name, f"-on-{each}")
         self.tabs.shown = PANES.index(name)
+
+    def hidden_panes(self) -> list[Hidden]:
+        hidden = [name for name in PANES if not self._heart(name).region.area]
+        names = dict(zip(PANES, self.tabs.names, strict=True))
+        return [(names[name], partial(self.go_to_pane, name)) for name in hidden]
 
     def go_to_pane(self, name: str, target: Widget | None = None) -> None:
         """Show a pane, and put the focus into it.

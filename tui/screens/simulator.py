@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -39,6 +39,9 @@ from tui.widgets.simulator.matrixlines import exposure_lines
 from tui.widgets.simulator.matrixpanel import MatrixPanel
 from tui.widgets.simulator.simulatorbar import SimulatorBar, SimulatorBarState
 from tui.widgets.simulator.steplist import StepList
+
+if TYPE_CHECKING:
+    from tui.commands.jump import Hidden
 
 __all__ = ["SimulatorScreen"]
 
@@ -352,6 +355,10 @@ class SimulatorScreen(PlayScreen):
         self.draw_warnings()
 
     # keys
+
+    def hidden_panes(self) -> list[Hidden]:
+        hidden = self.has_class("-stage") and not self.steps.region.area
+        return [("Steps", self.action_toggle_steps)] if hidden else []
 
     def action_toggle_steps(self) -> None:
         """The steps in place of the matrix, where both have no room."""

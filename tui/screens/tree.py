@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on
 from textual.app import ComposeResult
@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.engine import Counts, Xray
@@ -33,6 +34,9 @@ from tui.widgets.tree.preview import Preview, preview_of
 from tui.widgets.tree.treebar import TreeBar, TreeBarState
 from tui.widgets.tree.treelines import LIVE, Forest
 from tui.widgets.tree.treelist import TreeList
+
+if TYPE_CHECKING:
+    from tui.commands.jump import Hidden
 
 __all__ = ["TreeScreen"]
 
@@ -295,6 +299,18 @@ class TreeScreen(TreeSearch):
         self.remove_class("-zoom-tree", "-zoom-preview")
         self.toggle_class("-no-preview")
         self.list.focus()
+        self.call_after_refresh(self._look)
+
+    def hidden_panes(self) -> list[Hidden]:
+        panes: list[tuple[str, Widget]] = [("Tree", self.list), ("Preview", self.preview)]
+        return [(name, partial(self._open, pane)) for name, pane in panes if not pane.region.area]
+
+    def _open(self, pane: Widget) -> None:
+        """Show a pane: beside the other one, or where both have no room alone."""
+        self.remove_class("-zoom-tree", "-zoom-preview", "-no-preview")
+        if pane is self.preview and not pane.display:
+            self.add_class("-zoom-preview")
+        self.call_after_refresh(pane.focus)
         self.call_after_refresh(self._look)
 
     def action_zoom(self) -> None:

@@ -1,0 +1,110 @@
+"""Keys reach the screen or dialog that the key before them led to.
+
+Textual hands a key to the pane in focus and takes the next one at once. So what is typed right
+after a key that leads elsewhere would go to the screen that is left, or be lost while the
+other is made. Such a key is seen through first; those after it wait, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from textual.app import App
+from textual.dom import DOMNode
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Input, TextArea
+
+__all__ = ["KeyOrder"]
+
+_LEADS = ("app.switch_mode(", "app.command_palette", "command_palette", "app.help", "help", "jump")
+
+PATIENCE = 3.0
+"""Seconds that keys wait for a screen at most."""
+
+
+class KeyOrder:
+    """Holds keys back while one before them is seen through.
+
+    Args:
+        app: whose keys they are.
+        hand_on: does with a key what Textual does.
+    """
+
+    def __init__(self, app: App[Any], hand_on: Callable[[Key], Awaitable[None]]):
+        self._app = app
+        self._hand_on = hand_on
+        self._waiting: deque[Key] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def take(self, key: Key) -> None:
+        """Hand a key on now, or when those before it are through."""
+        if self._task is not None:
+            self._waiting.append(key)
+            return
+        leads = self._leads(key)
+        target = self._target()
+        await self._hand_on(key)
+        if leads:
+            self._task = asyncio.create_task(self._see_through(target))
+
+    def _leads(self, key: Key) -> bool:
+        """Whether it leads to another screen, where it is pressed."""
+        writing = isinstance(self._app.focused, (Input, TextArea))
+        if key.is_printable and writing:
+            return False
+        if isinstance(self._app.screen, ModalScreen):
+            return not key.is_printable  # it may close the dialog
+        active = self._app.screen.active_bindings.get(key.key)
+        return active is not None and active.binding.action.startswith(_LEADS)
+
+    def _target(self) -> DOMNode:
+        return self._app.focused or self._app.screen
+
+    async def _see_through(self, target: DOMNode) -> None:
+        try:
+            await self._settled(target)
+            while self._waiting:
+                key, target = self._waiting.popleft(), self._target()
+                done = asyncio.Event()
+                self._app.call_next(self._pass_on, key, done)
+                await _or_late(done)
+                await self._settled(target)
+        finally:
+            self._task = None
+
+    async def _pass_on(self, key: Key, done: asyncio.Event) -> None:
+        await self._hand_on(key)
+        done.set()
+
+    async def _settled(self, target: DOMNode) -> None:
+        """Until a key that was handed to `target` has done all it does, and the screen that is in
+        front then has its focus."""
+        app = self._app
+        for node in target.ancestors_with_self:
+            await _reached(node.call_later)
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < end and app.is_running:
+            screen = app.screen
+            await _reached(screen.call_after_refresh)
+            at_rest = screen.focused is not None or not screen.focus_chain
+            if screen is app.screen and screen.is_mounted and at_rest:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def _reached(call: Callable[[Callable[[], object]], object]) -> None:
+    """Wait until a queue has come to where it is now; one that is closed has."""
+    here = asyncio.Event()
+    if call(here.set):
+        await _or_late(here)
+
+
+async def _or_late(event: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), PATIENCE)
+    except TimeoutError:
+        return
