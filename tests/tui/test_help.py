@@ -104,6 +104,7 @@ async def test_jump_mode_opens_panes_that_are_hidden(
     async with running(state, size) as (app, pilot):
         await app.switch_mode(mode)
         await until(pilot, lambda: app.current_mode == mode and app.screen.focused is not None)
+        await pilot.pause(0.4)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: bool(re.search(rf" \w {name} ", text(app))), name)
         found = re.search(rf" (\w) {name} ", text(app))
