@@ -72,7 +72,7 @@ class SessionActions(PaneScreen):
 
         here = self.sessions if self.sessions.has_focus else None
         refs = (here.marked_refs() or here.refs_here) if here is not None else ()
-        choose_model(self.home, *(refs or (self.chat.ref,)))
+        choose_model(self.home, *(refs or (self.heading_for,)))
 
     def action_copy_key(self) -> None:
         key = self.sessions.current_session if self.focused is self.sessions else None
