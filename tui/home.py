@@ -47,7 +47,7 @@ class Home(App[None]):
         pairings: who asks to be let in.
         memory: what is remembered until the next start.
         farewell: what is printed after the app is left.
-        at_the_end: brings the memory up to date before the app ends, however it ends.
+        keepers: bring the memory up to date before the app ends, however it ends.
         next_models: by session, the model that answers its next message and no other.
         model_change: the last change of models, to be taken back; None when there is none.
         tour: the tour of the demo; None in a state that is none.
@@ -64,7 +64,7 @@ class Home(App[None]):
         self.next_models = dict(self.memory.next_models)
         self.model_change: ManyChanged | None = None
         self.farewell = ""
-        self.at_the_end: Callable[[], None] = lambda: None
+        self.keepers: list[Callable[[], None]] = []
         self._saved = self.memory
         self.tour: Tour | None = None
         self.wants_demo = False
@@ -74,6 +74,11 @@ class Home(App[None]):
     @property
     def glyphs(self) -> Glyphs:
         return glyphs_for(self.engine.config.ui.glyphs)
+
+    def at_the_end(self) -> None:
+        """Bring the memory up to date."""
+        for keep in self.keepers:
+            keep()
 
     async def keep_memory(self) -> None:
         """Write the memory, if it changed: drafts outlive even a power cut."""

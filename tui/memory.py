@@ -32,6 +32,7 @@ class AppMemory:
     seen: dict[str, int] = field(default_factory=dict)
     known_until: int = 0
     needs: dict[str, str] = field(default_factory=dict)
+    lanes: tuple[dict[str, Any], ...] = ()
     tour: tuple[str, ...] | None = None
     tour_hidden: bool = False
 
@@ -56,6 +57,9 @@ def load_memory(state_dir: Path) -> AppMemory:
         seen=_numbers(seen) if isinstance(seen := data.get("seen"), dict) else {},
         known_until=until if type(until := data.get("known_until")) is int else 0,
         needs=_texts(needs) if isinstance(needs := data.get("needs"), dict) else {},
+        lanes=tuple(one for one in lanes if isinstance(one, dict))
+        if isinstance(lanes := data.get("lanes"), list)
+        else (),
         tour=tuple(one for one in tour if isinstance(one, str)) if isinstance(tour, list) else None,
         tour_hidden=data.get("tour_hidden") is True,
     )

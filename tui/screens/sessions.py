@@ -159,7 +159,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         self.inspector.add_class("pane")
         self.outbox = Outbox(self.chat, self.composer, self.home.fail)
         self.outbox.load(self.home.memory.drafts)
-        self.home.at_the_end = self.leave
+        self.home.keepers.append(self.leave)
         self.set_interval(20, self._ages)
         self.draw()
         self.composer.focus()

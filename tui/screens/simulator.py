@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -14,9 +13,9 @@ from textual.widgets import TextArea
 
 from engine.clock import iso
 from engine.config.schema import DmScope
-from engine.errors import BranchlineError, Problem
+from engine.errors import Problem
 from engine.events import ReplyDelta
-from engine.scenario.cast import SAMPLE, Persona, joined
+from engine.scenario.cast import Persona
 from engine.scenario.matrix import MatrixRow
 from engine.scenario.troupe import LiveTroupe
 from engine.text import safe_line
@@ -26,7 +25,6 @@ from tui.behind.playhouse import Playhouse
 from tui.bridge import Batch
 from tui.later import later
 from tui.screens.simulator_lanes import SHOWN
-from tui.screens.simulator_people import known_in
 from tui.screens.simulator_play import PlayScreen
 from tui.tracker import Status
 from tui.widgets.chat.composer import Composer
@@ -150,21 +148,7 @@ class SimulatorScreen(PlayScreen):
             fail=self.home.fail,
         )
         self.ready = True
-        later(self, self._begin, group="begin")
-
-    async def _begin(self) -> None:
-        """Who wrote lately is here at first; where nobody did, two people to try with."""
-        try:
-            known = await asyncio.to_thread(known_in, self)
-        except BranchlineError as error:
-            self.home.fail(error)
-            known = ()
-        found = known[:SHOWN] or joined(SAMPLE)
-        if not self.stands or self.house.live.people:
-            return
-        for one in joined([one.envelope for one in found]):
-            self.house.live.add(one)
-        self.go_to_lane(0, write=True)
+        later(self, self.begin, group="begin")
 
     def overhear(self, batch: Batch) -> bool:
         self.house.live.take(batch)

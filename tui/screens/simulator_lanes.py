@@ -14,6 +14,8 @@ from engine.scenario.cast import Persona
 from engine.scenario.told import Said
 from engine.scenario.values import Message, Step
 from engine.text import safe_line
+from engine.values import replace
+from tui.behind.lanememory import kept_lanes
 from tui.behind.playhouse import Playhouse
 from tui.later import later
 from tui.screens.cockpit import CockpitScreen
@@ -133,6 +135,12 @@ class LaneScreen(CockpitScreen):
         """What somebody has written and not sent."""
         lane = self.lane_of(person)
         return lane.composer.draft if lane is not None else self._drafts.get(person, "")
+
+    def keep_lanes(self) -> None:
+        """For the next start: who is here, and what they did not send. A scenario is not kept."""
+        if self.house.live.people:
+            lanes = kept_lanes(self.house.live.people, self.draft_of)
+            self.home.memory = replace(self.home.memory, lanes=lanes)
 
     def clear_drafts(self) -> None:
         """All that was written is on its way."""

@@ -11,15 +11,16 @@ from textual.content import Content
 
 from engine.errors import BranchlineError
 from engine.routing.envelope import Envelope, Peer
-from engine.scenario.cast import Persona, known_people
+from engine.scenario.cast import SAMPLE, Persona, joined, known_people
 from engine.scenario.values import Message, Step, StepKind
 from engine.text import safe_line
 from engine.turns.intake import identified
+from tui.behind.lanememory import lanes_of
 from tui.commands.offers import Offer, Offers
 from tui.config import isolation
 from tui.later import later
 from tui.look.tones import MUTED
-from tui.screens.simulator_lanes import LaneScreen
+from tui.screens.simulator_lanes import SHOWN, LaneScreen
 from tui.widgets.chat.conversation import Conversation
 from tui.widgets.simulator.lane import Lane
 from tui.widgets.simulator.lanelines import account_line, end_of, peer_line
@@ -47,6 +48,24 @@ def known_in(screen: LaneScreen) -> tuple[Persona, ...]:
 
 class PeopleScreen(LaneScreen):
     """Adding and removing people, and speaking as them."""
+
+    async def begin(self) -> None:
+        """Who was here at the last start, else who wrote lately; else two people to try with."""
+        kept = lanes_of(self.home.memory.lanes)
+        try:
+            known = () if kept else await asyncio.to_thread(known_in, self)
+        except BranchlineError as error:
+            self.home.fail(error)
+            known = ()
+        found = known[:SHOWN] or joined(SAMPLE)
+        if not self.stands or self.house.live.people:
+            return
+        here = kept or [(one.envelope, "") for one in found]
+        for one, (_, draft) in zip(joined([each for each, _ in here]), here, strict=True):
+            self.house.live.add(one)
+            self._drafts[one] = draft
+        self.home.keepers.append(self.keep_lanes)
+        self.go_to_lane(0, write=True)
 
     # speaking
 
