@@ -4,26 +4,35 @@ a key to its frame, a message more, ten thousand turns. The numbers are printed 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from engine.routing.envelope import Envelope, Peer
-from tests.bench.frames import frames, spread
+from tests.bench.frames import Frame, frame, frames, line
 from tests.bench.test_bench_app import make_sessions
 from tests.bench.test_bench_tree import entries
 from tests.tui.driving import running, screen, until
 from tests.tui.trees import KEY, said, write
 from tui.app import BranchlineApp
+from tui.commands.jump import Jump
+from tui.screens.routing import RoutingScreen
 from tui.screens.tree import TreeScreen
 from tui.widgets.chat.message import MessageView
+from tui.widgets.dialogs.dialog import Commands
+from tui.widgets.dialogs.help import HelpDialog
+from tui.widgets.routing.trypane import Field
+from tui.widgets.rowlist import RowList
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
@@ -55,9 +64,8 @@ async def opened(app: BranchlineApp, pilot: Pilot[None], key: str) -> None:
     await pilot.pause(0.5)
 
 
-def told(name: str, found: list[float], keys: str) -> None:
-    middle, high = spread(found)
-    print(f"{name:14} {keys:22} p50 {middle:5.1f}  p95 {high:5.1f} ms")
+def told(name: str, found: list[Frame]) -> None:
+    print(line(name, found))
 
 
 async def test_a_key_on_every_screen(busy: Path) -> None:
@@ -66,13 +74,13 @@ async def test_a_key_on_every_screen(busy: Path) -> None:
         await opened(app, pilot, LONG)
         home = screen(app)
         home.sessions.focus()
-        told("sessions", await frames(app, home.sessions.action_move), "down the list")
+        told("sessions, down the list", await frames(app, home.sessions.action_move))
         home.conversation.focus()
         home.conversation.action_oldest()
         await pilot.pause(0.3)
-        told("conversation", await frames(app, _down(home.conversation), 30), "block cursor")
+        told("conversation, block cursor", await frames(app, _down(home.conversation), 30))
         home.composer.focus()
-        told("composer", await frames(app, lambda step: home.composer.insert("x")), "a letter")
+        told("composer, a letter", await frames(app, lambda step: home.composer.insert("x")))
         await opened(app, pilot, KEY)
         await app.switch_mode("tree")
         tree = app.screen_stack[0]
@@ -80,7 +88,68 @@ async def test_a_key_on_every_screen(busy: Path) -> None:
         await until(pilot, lambda: tree.forest is not None, "the tree")
         await pilot.pause(0.5)
         tree.list.cursor = 0
-        told("tree", await frames(app, tree.list.action_move), "down the tree")
+        told("tree, down the tree", await frames(app, tree.list.action_move))
+
+
+async def test_a_key_on_the_routing_screen(busy: Path) -> None:
+    (busy / "branchline.json5").write_text(json.dumps({"bindings": bindings(100)}))
+    async with running(busy) as (app, pilot):
+        print()
+        await app.switch_mode("routing")
+        routing = app.screen
+        assert isinstance(routing, RoutingScreen)
+        await until(pilot, lambda: len(routing.table.rows) > 100, "the bindings")
+        await pilot.pause(0.5)
+        told("routing, down the bindings", await frames(app, _round(routing.table)))
+        routing.action_try_message()
+        await pilot.pause(0.3)
+        field = routing.focused
+        assert isinstance(field, Field)
+        told("routing, a letter of a trial", await frames(app, lambda step: _put(field), 40))
+
+
+def bindings(count: int) -> list[dict[str, Any]]:
+    peers = ({"kind": "channel", "id": f"c{number}"} for number in range(count))
+    return [{"agentId": "main", "match": {"channel": "discord", "peer": peer}} for peer in peers]
+
+
+def _round(rows: RowList) -> Callable[[int], object]:
+    """Down a list, and from its end to its beginning."""
+
+    def move(step: int) -> None:
+        rows.cursor = (rows.cursor + step) % len(rows.rows)
+
+    return move
+
+
+def _put(field: Field) -> None:
+    """A letter, and it is gone at the next key."""
+    field.value = "telegram" if len(field.value) == 8 + 1 else "telegramx"
+
+
+async def test_what_lies_over_a_screen_opens_at_once(busy: Path) -> None:
+    async with running(busy) as (app, pilot):
+        print()
+        await opened(app, pilot, LONG)
+        letters: list[Frame] = []
+
+        async def over(kind: type, open_it: Callable[[], object]) -> list[Frame]:
+            found = []
+            for _ in range(12):
+                found.append(await frame(app, open_it, kind))
+                await pilot.pause(0.3)
+                if kind is Commands:
+                    field = app.screen.query_one(Input)
+                    letters.append(await frame(app, partial(setattr, field, "value", "s")))
+                    await pilot.pause(0.3)
+                await app.screen.dismiss()
+                await pilot.pause(0.1)
+            return found[1:]  # the first one imports what it is made of
+
+        told("palette, opened", await over(Commands, app.action_command_palette))
+        told("palette, a letter", letters)
+        told("jump mode, opened", await over(Jump, screen(app).action_jump))
+        told("help, opened", await over(HelpDialog, app.action_help))
 
 
 def _down(conversation: Any) -> Callable[[int], object]:
