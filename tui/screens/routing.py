@@ -42,6 +42,9 @@ __all__ = ["RoutingScreen"]
 REST = 0.3
 """Seconds between two countings of hits while messages come."""
 
+LETTER_REST = 0.05
+"""Seconds after a letter in the form until what would become of the message is worked out."""
+
 
 def _effects(now: Config, then: Config, seen: Seen) -> tuple[Preview, dict[str, int]]:
     """(what the draft does to the conversations there are, sessions of direct messages by scope)"""
@@ -106,6 +109,7 @@ class RoutingScreen(RoutingActions):
         self._diff = ""
         self._counted = -1
         self._soon: Timer | None = None
+        self._trial: Timer | None = None
         self._told = ""
         self._awaited: str | None = None
 
@@ -300,7 +304,10 @@ class RoutingScreen(RoutingActions):
 
     @on(TryPane.Changed)
     def _tried(self) -> None:
-        self.draw_try()
+        """The letter comes first, what would become of the message a moment later."""
+        if self._trial is not None:
+            self._trial.stop()
+        self._trial = self.set_timer(LETTER_REST, self.draw_try)
 
     def sights(self) -> Iterable[str]:
         """A message that is tried."""

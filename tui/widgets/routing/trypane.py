@@ -10,7 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from engine.routing.envelope import Envelope, PeerKind
@@ -35,6 +37,9 @@ _PLACEHOLDERS = {"account": "default", "from": "the peer", "roles": "a b c"}
 
 class Field(Input):
     """A field of the form. Enter goes on to the next one."""
+
+    # As Textual has it, but a letter more lays nothing out anew: the field stays where it is.
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
     def __init__(self, name: str):
         super().__init__(
