@@ -21,13 +21,15 @@ from engine.disk import Disk, read_file, write_atomic
 from engine.errors import Problem
 from engine.lifecycle.expiry import DAY
 
-__all__ = ["AT_ONCE", "ClockGuard"]
+__all__ = ["AT_ONCE", "ClockGuard", "clock_problem"]
 
 AT_ONCE = 3
 """Most sessions that end because of a jump without anybody being asked."""
 
 LONG = 7 * DAY
 """The longest gap after which what one day ends needs no asking, in ms."""
+
+NAME = "heartbeat.json"
 
 WRITTEN = 600_000
 """How far the heartbeat on disk may lag behind, in ms."""
@@ -59,7 +61,7 @@ class ClockGuard:
     def __init__(self, disk: Disk, clock: Clock, state_dir: Path, newest: Callable[[], int]):
         self._disk = disk
         self._clock = clock
-        self._path = state_dir / "heartbeat.json"
+        self._path = state_dir / NAME
         self._newest = newest
         self._last: int | None = None
         self._stored = 0
@@ -106,11 +108,7 @@ class ClockGuard:
                 self._disk.unlink(path)
 
     def _read(self) -> _Beat | None:
-        try:
-            data = read_file(self._disk, self._path, limit=4096)
-            return msgspec.json.decode(data, type=_Beat)
-        except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
-            return None
+        return _beat_of(self._disk, self._path)
 
     def _beat(self, now: int, *, write: bool = False) -> None:
         write = write or self._holding > 0 or abs(now - self._stored) > WRITTEN
@@ -123,6 +121,34 @@ class ClockGuard:
         with contextlib.suppress(OSError):
             write_atomic(self._disk, self._path, msgspec.json.encode(beat), sync=False)
             self._stored, self._holding = beat.at, beat.held
+
+
+def _beat_of(disk: Disk, path: Path) -> _Beat | None:
+    try:
+        return msgspec.json.decode(read_file(disk, path, limit=4096), type=_Beat)
+    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def clock_problem(disk: Disk, state_dir: Path, now: int, newest: int) -> Problem | None:
+    """What is odd about the clock of a state dir, looked at without changing anything.
+
+    Args:
+        now: by the machine's clock, in ms since 1970.
+        newest: when the latest message was stored, as it says itself; 0 for none.
+    """
+    beat = _beat_of(disk, state_dir / NAME)
+    if beat is not None and beat.held:
+        return _question(beat.held, beat.at, now)
+    ahead = max(newest, beat.at if beat is not None else 0)
+    if ahead - now <= DAY:
+        return None
+    days = (ahead - now) // DAY
+    return Problem(
+        f"the clock says {_date(now)}, but something here is from {_date(ahead)}, {days:,} days on",
+        severity="warning",
+        hint="a clock that was wrong, or a simulated one; nothing ends by time before that day",
+    )
 
 
 def _question(count: int, last: int, now: int) -> Problem:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.clock import SystemClock
 from engine.errors import BranchlineError, Problem
 from tui.cli.output import print_json, say
 from tui.cli.place import Place, here, json_option, place_options
+from tui.cli.surprises import surprises
 from tui.cli.transcripts import problem_object, store_of
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def _check_sessions(place: Place) -> tuple[int, list[Problem]]:
     return len(records), [
         *store.problems,
         *(problem for record in records for problem in record.problems),
+        *surprises(place.state_dir, place.config_path, records, SystemClock().now()),
     ]
 
 
