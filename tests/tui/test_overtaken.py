@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
+from textual.pilot import Pilot
 
 from engine.errors import StoreError
-from tests.tui.driving import running, screen, seed, until
+from engine.routing.envelope import Envelope, Peer, Sender
+from tests.tui.driving import SMALL, TINY, running, screen, seed, until
 from tests.tui.trees import KEY, orders, write
 from tui.app import BranchlineApp
+from tui.screens.simulator import SimulatorScreen
 from tui.widgets.chat.composer import Composer
 from tui.widgets.chat.conversation import Conversation
 
@@ -133,3 +137,119 @@ async def test_archiving_does_not_lead_away_from_what_was_opened_meanwhile(
         await until(pilot, lambda: KEY not in app.bridge.tracker.infos, "the archive")
         await pilot.pause(3 * PAUSE)
         assert here.chat.ref == here.outbox.ref == BOB
+
+
+# the Simulator screen
+
+
+async def simulator(app: BranchlineApp, pilot: Pilot[None], people: int) -> SimulatorScreen:
+    await pilot.press("f4")
+    await until(pilot, lambda: isinstance(app.screen, SimulatorScreen), "the screen")
+    found = app.screen
+    assert isinstance(found, SimulatorScreen)
+    await until(pilot, lambda: len(found.people) == people and bool(found.in_view), "people")
+    await until(pilot, lambda: "I am" in talk(found, 0), "what they said")
+    return found
+
+
+def talk(found: SimulatorScreen, place: int) -> str:
+    return " ".join(view.shown.body for view in found.in_view[place].conversation._in_order())
+
+
+def whose(found: SimulatorScreen) -> list[str]:
+    return [lane.person.name for lane in found.in_view if lane.person is not None]
+
+
+async def test_what_is_said_in_a_lane_out_of_view_is_there_when_it_comes_back(
+    tmp_path: Path,
+) -> None:
+    await seed(tmp_path, {name: [f"I am {name}"] for name in ("ann", "ben", "cy")})
+    async with running(tmp_path) as (app, pilot):
+        here = await simulator(app, pilot, 3)
+        assert whose(here) == ["Cy", "Ben", "Ann"]
+        await pilot.press("escape", "z")
+        await until(pilot, lambda: whose(here) == ["Cy"], "one alone")
+        ben = Envelope("telegram", "while away", peer=Peer("dm", "ben"), sender=Sender("ben"))
+        receipt = await app.engine.submit(ben)
+        await until(
+            pilot, lambda: app.bridge.tracker.infos[receipt.session_key].messages == 4, "it"
+        )
+        await pilot.press("z")
+        await until(pilot, lambda: len(here.in_view) == 3, "all again")
+        await until(pilot, lambda: "while away" in talk(here, 1), "what was said")
+
+
+async def test_a_draft_goes_with_its_person_from_lane_to_lane(tmp_path: Path) -> None:
+    await seed(tmp_path, {name: [f"I am {name}"] for name in ("ann", "ben", "cy", "dot")})
+    async with running(tmp_path) as (app, pilot):
+        here = await simulator(app, pilot, 4)
+        here.go_to_lane(2, write=True)
+        await pilot.press(*"half", "escape", "z")
+        await until(pilot, lambda: whose(here) == ["Ben"], "one alone")
+        assert here.in_view[0].composer.draft == "half"
+        await pilot.press("o", *"way", "escape", "z")
+        await until(pilot, lambda: len(here.in_view) == 4, "all again")
+        drafts = [lane.composer.draft for lane in here.in_view]
+        assert drafts == ["", "", "halfway", ""]
+        here.go_to_lane(0)
+        await pilot.press("x")
+        await until(pilot, lambda: whose(here) == ["Cy", "Ben", "Ann"], "one less")
+        assert [lane.composer.draft for lane in here.in_view] == ["", "halfway", ""]
+
+
+async def test_words_are_said_by_whom_they_were_written_as_however_fast_one_goes_on(
+    tmp_path: Path,
+) -> None:
+    await seed(tmp_path, {name: [f"I am {name}"] for name in ("ann", "ben", "cy")})
+    async with running(tmp_path, SMALL) as (app, pilot):
+        here = await simulator(app, pilot, 3)
+        here.go_to_lane(1, write=True)
+        await pilot.pause()
+        for key in ("h", "i", "enter", "tab", "m", "e"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: len(here.house.troupe.recorder) == 1, "it was said")
+        [step] = here.house.troupe.recorded("x").steps
+        assert [(one.user, one.text) for one in step.messages] == [("ben", "hi")]
+        await until(pilot, lambda: here.in_view[-1].composer.draft == "me", "the next words")
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: "Ben" in whose(here), "the lane before")
+        assert here.in_view[whose(here).index("Ben")].composer.draft == ""
+
+
+async def test_a_lane_shows_nothing_of_whom_it_belonged_to_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seed(tmp_path, {name: [f"I am {name}", "and more"] for name in ("ann", "ben")})
+    async with running(tmp_path, TINY) as (app, pilot):
+        here = await simulator(app, pilot, 2)
+        key = here.house.troupe.route(here.people[0]).session_key
+        first = (await app.engine.history(key)).entries[1].id
+        slow(monkeypatch, app.engine, "history", key)
+        await app.engine.branches.leave(key, first)  # the lane reads all of it again
+        await pilot.pause(PAUSE / 3)
+        here.go_to_lane(1, write=False)
+        await until(pilot, lambda: "I am ann" in talk(here, 0), "the other one")
+        await pilot.pause(3 * PAUSE)
+        assert "I am ann" in talk(here, 0)
+        assert "I am ben" not in talk(here, 0)
+
+
+async def test_what_is_refused_comes_back_to_whoever_said_it_out_of_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seed(tmp_path, {name: [f"I am {name}"] for name in ("ann", "ben")})
+    async with running(tmp_path, TINY) as (app, pilot):
+        here = await simulator(app, pilot, 2)
+
+        async def refuse(*args: Any, **options: Any) -> None:
+            await asyncio.sleep(PAUSE)
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(app.engine, "submit", refuse)
+        here.go_to_lane(0, write=True)
+        await pilot.press(*"important", "enter", "tab")
+        await until(pilot, lambda: whose(here) == ["Ann"], "the other one")
+        await pilot.pause(2 * PAUSE)
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: whose(here) == ["Ben"], "back")
+        assert here.in_view[0].composer.draft == "important"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 from textual import getters
@@ -19,6 +19,7 @@ from tui.behind.lanememory import kept_lanes
 from tui.behind.playhouse import Playhouse
 from tui.later import later
 from tui.screens.cockpit import CockpitScreen
+from tui.widgets.chat.composer import without
 from tui.widgets.simulator.lane import Lane
 from tui.widgets.simulator.matrixpanel import MatrixPanel
 from tui.widgets.simulator.simulatorbar import SimulatorBar
@@ -105,17 +106,27 @@ class LaneScreen(CockpitScreen):
         if not self.first <= self.at < self.first + room:
             self.first = max(0, min(self.at, len(people) - room))
         seen = people[self.first : self.first + room]
-        for slot, lane in enumerate(self.slots):
-            person = seen[slot] if slot < len(seen) else None
+        lanes = [
+            (lane, seen[slot] if slot < len(seen) else None) for slot, lane in enumerate(self.slots)
+        ]
+        for lane, person in lanes:
+            if lane.person != person:  # all of them first: a draft may be in another lane until now
+                self._let_go(lane)
+        for lane, person in lanes:
             lane.display = person is not None
             if person is not None:
                 self._give(lane, person)
             lane.set_class(person is not None and person == self.current, "-on")
 
+    def _let_go(self, lane: Lane) -> None:
+        """A lane out of view belongs to nobody: it hears nothing, and its words wait here."""
+        if lane.person is not None:
+            self._drafts[lane.person] = lane.composer.draft
+            lane.composer.set_draft("")
+            lane.take_back()
+
     def _give(self, lane: Lane, person: Persona) -> None:
         if lane.person != person:
-            if lane.person is not None:
-                self._drafts[lane.person] = lane.composer.draft
             lane.composer.set_draft(self._drafts.pop(person, ""))
         key = self.house.troupe.route(person).session_key
         lane.give(person, key, self.house.engine, self.house.tracker)
@@ -123,13 +134,18 @@ class LaneScreen(CockpitScreen):
     def forget_lanes(self) -> None:
         """Another troupe is here: what was written is for its people no more."""
         for lane in self.slots:
-            if lane.person is not None:
-                self._drafts[lane.person] = lane.composer.draft
-                lane.composer.set_draft("")
-                lane.person = None
+            self._let_go(lane)
         self.first = self.at = 0
         self.held.clear()
         self.dropping.clear()
+
+    def taken(self, person: Persona, text: str, remember: Callable[[str], Awaitable[None]]) -> None:
+        """What somebody said is on its way: out of what they have written, wherever that is."""
+        later(self, partial(remember, text), group="taken", exclusive=False)
+        if (lane := self.lane_of(person)) is not None:
+            lane.composer.take_out(text)
+        elif (draft := self._drafts.get(person, "")).startswith(text):
+            self._drafts[person] = without(text, draft)
 
     def draft_of(self, person: Persona) -> str:
         """What somebody has written and not sent."""
@@ -256,6 +272,9 @@ class LaneScreen(CockpitScreen):
             lane = self.lane_of(person) if person is not None else None
             if lane is not None:
                 lane.composer.refused(message.text)
+            elif person is not None:
+                draft = self._drafts.get(person, "")
+                self._drafts[person] = f"{message.text}\n{draft}" if draft else message.text
 
     def person_of(self, message: Message) -> Persona | None:
         """Who of those here says a message."""

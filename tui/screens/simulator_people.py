@@ -72,10 +72,9 @@ class PeopleScreen(LaneScreen):
     @on(Lane.Spoke)
     def _spoke(self, event: Lane.Spoke) -> None:
         event.stop()
-        lane, person = event.lane, event.lane.person
-        if person is not None:
-            later(self, partial(lane.composer.accepted, event.text), group="taken", exclusive=False)
-            self.speak(person, event.text)
+        if event.person in self.people:
+            self.taken(event.person, event.text, event.lane.composer.remember)
+            self.speak(event.person, event.text)
 
     def speak(self, person: Persona, text: str) -> None:
         """Somebody says something: delivered, held back, or lost, as was asked for."""

@@ -156,13 +156,16 @@ class Composer(Field):
                 since alone.
         """
         sent = self._sent if text is None else text
-        if sent is None:
-            return
+        if sent is not None:
+            self.take_out(sent)
+            await self.remember(sent)
+
+    def take_out(self, sent: str) -> None:
+        """As `accepted`, but it is not remembered."""
         if self._sent in (None, sent):
             self._sent = None
             if self.text.startswith(sent):
                 self._replace(without(sent, self.text))
-        await self.remember(sent)
 
     async def remember(self, sent: str) -> None:
         """Keep a prompt for the history."""
@@ -214,6 +217,10 @@ class Composer(Field):
             self._warn("A message may hold 1 MiB. It stays here: shorten it, or send a file's path")
             return
         self._sent = text
+        self.submit(text)
+
+    def submit(self, text: str) -> None:
+        """Tell that a text is to be sent."""
         self.post_message(self.Submitted(text))
 
     def action_newline(self) -> None:

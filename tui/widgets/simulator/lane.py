@@ -86,12 +86,25 @@ class LaneTalk(Conversation):
 
 
 class LaneComposer(Composer):
-    """The composer of a lane. Keys of one burst go where the ones before them led: `Tab` moves the
-    focus before the next letter is looked at, and a letter that came for a lane that was left
-    meanwhile is handed on."""
+    """The composer of a lane, and for whom it writes. Keys of one burst go where the ones before
+    them led: `Tab` moves the focus before the next letter is looked at, and a letter that came for
+    a lane that was left meanwhile is handed on."""
 
     LEADS: ClassVar[tuple[str, ...]] = ("lane(1)", "lane(-1)", "leave")
     """Actions of the screen that move the focus."""
+
+    @dataclass
+    class Spoke(Message):
+        """Enter was pressed: who says what. The lane may be somebody else's when this is heard."""
+
+        person: Persona
+        text: str
+
+    person: Persona | None = None
+
+    def submit(self, text: str) -> None:
+        if self.person is not None:
+            self.post_message(self.Spoke(self.person, text))
 
     async def _on_key(self, event: events.Key) -> None:
         now = self.screen.focused
@@ -135,13 +148,14 @@ class Lane(Vertical):
     """
 
     conversation = getters.query_one(Conversation)
-    composer = getters.query_one(Composer)
+    composer = getters.query_one(LaneComposer)
 
     @dataclass
     class Spoke(Message):
-        """Enter was pressed in the lane's composer."""
+        """Enter was pressed in the lane's composer, by the one who had the lane then."""
 
         lane: Lane
+        person: Persona
         text: str
 
     @dataclass
@@ -174,13 +188,25 @@ class Lane(Vertical):
     def give(self, person: Persona, key: str, engine: Engine, tracker: Tracker) -> None:
         """Give the lane to somebody who writes to a session; nothing happens when it is so."""
         if self.person != person or self.chat is None or self._source is not tracker:
+            self._stop_reading()
             self.person, self._source, self._key, self._before = person, tracker, "", ""
+            self.composer.person = person
             self.chat = Chat(engine, tracker, self.conversation, Content, reads=False)
             name = safe_line(person.name, limit=40)
             self.composer.placeholder = Content(f"{name} says …")
         if key != self._key:
             self._before, self._key = self._key, key
             later(self, self._open, group="open")
+
+    def take_back(self) -> None:
+        """The lane belongs to nobody."""
+        self._stop_reading()
+        self.person = self.chat = self.composer.person = None
+
+    def _stop_reading(self) -> None:
+        """What is read for the one before must not be shown to the next."""
+        for group in ("open", "refresh", "older"):
+            self.workers.cancel_group(self, group)
 
     async def _open(self) -> None:
         chat, key, before = self.chat, self._key, self._before
@@ -256,10 +282,10 @@ class Lane(Vertical):
 
     # speaking
 
-    @on(Composer.Submitted)
-    def _submitted(self, event: Composer.Submitted) -> None:
+    @on(LaneComposer.Spoke)
+    def _spoke(self, event: LaneComposer.Spoke) -> None:
         event.stop()
-        self.post_message(self.Spoke(self, event.text))
+        self.post_message(self.Spoke(self, event.person, event.text))
 
     @on(Conversation.OlderWanted)
     def _older_wanted(self, event: Conversation.OlderWanted) -> None:
