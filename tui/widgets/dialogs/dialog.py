@@ -6,7 +6,7 @@ Esc would close the screen under the dialog as well, and the last one ends the a
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from textual import on
 from textual.await_complete import AwaitComplete
@@ -16,6 +16,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, TextArea
+
+from tui.widgets.dialogs.backdrop import behind
 
 __all__ = ["Commands", "Dialog", "be_still"]
 
@@ -31,6 +33,9 @@ def be_still(widget: Widget) -> None:
 class Dialog(ModalScreen[T]):
     """A screen over the one it was called from, until it is dismissed."""
 
+    def render(self) -> Any:
+        return behind(super().render())
+
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Close the dialog with a result. It does nothing once it is closed, or not on top."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
@@ -42,6 +47,9 @@ class Dialog(ModalScreen[T]):
 
 class Commands(CommandPalette):
     """A list of commands to search and run."""
+
+    def render(self) -> Any:
+        return behind(super().render())
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """As a Dialog's."""
