@@ -438,3 +438,12 @@ def test_why_a_session_needs_the_person_has_the_room_of_what_else_is_told() -> N
     place = next(at for at, line in enumerate(shown) if line.startswith("! Bob"))
     assert "▲" in shown[place]
     assert shown[place + 1].startswith("  needs you · in use by pr")
+
+
+def test_a_folded_group_tells_what_waits_in_it() -> None:
+    known = tracker()
+    known.take([TurnWaiting(ALICE, "2", 41)])
+    known.unread.add("agent:mia:discord:channel:support")
+    assert "!1" not in painted(rows(known))[0]
+    head = painted(rows(known, RowView(frozenset({("agent", "mia")}))))[0]
+    assert head.startswith("▸ Mia") and head.endswith(" !1 ●1 2 ")

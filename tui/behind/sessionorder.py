@@ -17,12 +17,16 @@ __all__ = ["Fold", "Group", "Place", "Row", "arrange", "fold_of"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An agent with `size` sessions."""
+    """An agent with its sessions, by ref."""
 
     agent_id: str
     name: str
-    size: int
+    refs: tuple[str, ...]
     is_open: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.refs)
 
     @property
     def key(self) -> Hashable:
@@ -80,7 +84,8 @@ def arrange(tracker: Tracker, config: Config, folded: frozenset[Hashable], query
             continue
         here = [info for info in infos if wanted.kept or not is_stored(info)]
         is_open = bool(query) or ("agent", agent_id) not in folded
-        rows.append(Group(agent_id, agent_name(config, agent_id), len(here), is_open))
+        refs = tuple(info.ref for info in here)
+        rows.append(Group(agent_id, agent_name(config, agent_id), refs, is_open))
         if is_open:
             kept = [] if wanted.kept else [info for info in infos if is_stored(info)]
             rows += _members(agent_id, here, kept, folded, wanted)

@@ -12,6 +12,7 @@ import pytest
 
 from engine.clock import ManualClock, iso
 from engine.errors import SessionBusy, SessionNotFound, StoreError
+from engine.routing.envelope import OPERATOR_CHANNEL
 from engine.sessions.keys import agent_of, canonical_key
 from engine.sessions.records import read_name
 from engine.sessions.shelf import reset
@@ -466,3 +467,37 @@ def test_file_names_say_what_a_file_is(name: str, stem: str, kind: str) -> None:
 )
 def test_other_files_are_no_sessions(name: str) -> None:
     assert read_name(name) is None
+
+
+def heard(store: Store) -> tuple[int, str]:
+    record = store.get(BOB)
+    assert record is not None
+    return record.heard, record.trouble
+
+
+def from_(origin: object) -> dict[str, Any]:
+    return {**user("hello"), "origin": origin}
+
+
+def test_what_others_wrote_is_counted_and_a_reply_that_failed_is_told(store: Store) -> None:
+    transcript = store.open(store.create(BOB, "main"))
+    transcript.append(from_({"channel": OPERATOR_CHANNEL, "accountId": "default"}))
+    assert heard(store) == (0, "")
+    transcript.append(from_({"channel": "telegram", "peer": {"kind": "dm", "id": "bob"}}))
+    transcript.append(user("of nobody that is known"))
+    assert heard(store) == (2, "")
+    failed = reply("")
+    failed["message"] |= {"stopReason": "error", "errorMessage": "no key \x1b[31m" + "x" * 1000}
+    transcript.append(failed)
+    many, trouble = heard(store)
+    assert many == 3 and trouble.startswith("no key") and len(trouble) == 300
+    transcript.append(reply("here it is"))
+    assert heard(store) == (4, "")
+
+
+@pytest.mark.parametrize("origin", [None, 5, "x", [], {"channel": 7}, {"channel": "terminal"}])
+def test_an_origin_may_hold_anything(store: Store, origin: object) -> None:
+    transcript = store.open(store.create(BOB, "main"))
+    transcript.append(from_(origin))
+    own = origin == {"channel": "terminal"}
+    assert heard(store) == (0 if own else 1, "")

@@ -30,9 +30,10 @@ class SessionList(RowList):
     Every conversation, grouped by the agent that answers it.
 
     The sign before a name says how it stands: `◐` busy, `●` something new, `○` idle, `!` needs
-    you, `▫` over (archived or reset). The small bar at the right is how much of the model's window
-    the conversation fills. What a key held before is folded under its session (*3 earlier*), what
-    was put away at the end of its agent's; **Space** or **Enter** unfolds.
+    you, `▫` over (archived or reset). A folded agent counts such signs. The small bar at the right
+    is how much of the model's window the conversation fills. What a key held before is folded
+    under its session (*3 earlier*), what was put away at the end of its agent's; **Space** or
+    **Enter** unfolds.
 
     **Space** on a session peeks into it: its last messages, without opening it or calling it read.
     **M** marks it: **L** labels, **A** archives, **D** deletes, **R** calls read and **m** gives
@@ -94,7 +95,7 @@ class SessionList(RowList):
         self.set_source(self._make_rows)
 
     def filter(self, query: str) -> None:
-        self.empty = "Nothing fits the filter" if query else "No sessions yet"
+        self.empty = "Nothing fits; Esc: all" if query else "No sessions yet"
         super().filter(query)
         if query:
             self.cursor = 0

@@ -105,9 +105,22 @@ class SessionRows:
 
     def _head(self, group: Group, width: int) -> Line:
         sign = self._glyphs.open if group.is_open else self._glyphs.closed
+        signs: list[Span] = [] if group.is_open else self._signs_below(group)
         number = f" {group.size} "
-        name = fit(f"{sign} {group.name}", width - len(number), ellipsis=self._glyphs.ellipsis)
-        return [(name, "head"), (number, "dim")]
+        room = width - _cells(signs) - len(number)
+        name = fit(f"{sign} {group.name}", room, ellipsis=self._glyphs.ellipsis)
+        return [(name, "head"), *signs, (number, "dim")]
+
+    def _signs_below(self, group: Group) -> list[Span]:
+        """How many of a folded group's sessions need the person, or hold something new."""
+        states = [self._tracker.status(ref) for ref in group.refs]
+        found: list[Span] = []
+        for status in (Status.NEEDS, Status.NEW, Status.BUSY):
+            field, tone = _SIGNS[status]
+            if many := states.count(status):
+                sign: str = getattr(self._glyphs, field)
+                found.append((f" {sign}{many}", tone))
+        return found
 
     def _fold(self, fold: Fold, width: int) -> Line:
         sign = self._glyphs.open if fold.is_open else self._glyphs.closed
