@@ -224,3 +224,16 @@ async def test_names_of_strangers_are_text_in_the_palette(state: Path) -> None:
         await ask(pilot, "person", "Person [b]Eve[/b]")
         await shows(pilot, "Person [b]Eve[/b] [@click=app.quit]x[/]")
         assert "\x1b" not in text(app)
+
+
+async def test_another_screen_at_once_after_the_palette_breaks_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, pilot):
+        app.action_command_palette()
+        await app.switch_mode("tree")
+        await pilot.pause()
+        assert app.current_mode == "tree" and app.is_running
+        await app.switch_mode("sessions")
+        await pilot.press(*"quit")
+        await shows(pilot, "Quit")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from textual import on
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
-from textual.events import DescendantFocus
+from textual.events import DescendantFocus, Mount
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -48,8 +48,23 @@ class Dialog(ModalScreen[T]):
 class Commands(CommandPalette):
     """A list of commands to search and run."""
 
+    _left = False
+    """Whether its mode was left before it opened."""
+
     def render(self) -> Any:
         return behind(super().render())
+
+    def on_mount(self, event: Mount) -> None:
+        """Textual looks for the screen under it in the mode that is in front: where that is
+        another one by now, it waits until it is seen."""
+        if self not in self.app.screen_stack:
+            self._left = True
+            event.prevent_default()
+
+    def on_screen_resume(self) -> None:
+        if self._left and self in self.app.screen_stack:
+            self._left = False
+            self._on_mount(Mount())
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """As a Dialog's."""
