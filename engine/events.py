@@ -91,6 +91,11 @@ class TurnRetrying(Struct, frozen=True):
     reason: str
     seconds: float
 
+    @property
+    def when(self) -> str:
+        """For people: `now`, `in 4 s`."""
+        return "now" if self.seconds < 0.5 else f"in {self.seconds:.0f} s"
+
 
 class TurnSwitched(Struct, frozen=True):
     """`from_model` could not answer (`reason`); another model of the chain does."""

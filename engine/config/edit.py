@@ -177,7 +177,10 @@ def remove_value(text: str, path: KeyPath) -> Edit:
     document = _readable(text)
     path = settled(document.value, path)
     if not path or value_at(document.value, path) is MISSING:
-        raise EditRefused("there is no such value", place=dotted(path) or "the whole config")
+        raise EditRefused(
+            "there is no such value in the file, so there is nothing to take out",
+            place=dotted(path) or "the whole config",
+        )
     return _checked(document, spliced(text, removal(document, path)), path, MISSING)
 
 

@@ -173,7 +173,10 @@ def plan_fold(
     folded = tuple(_between(messages, 0, cut.folded_to))
     prefix = tuple(_between(messages, cut.folded_to, cut.first))
     if not folded and not prefix:
-        return Nothing("everything that was said is recent enough to stay")
+        return Nothing(
+            "everything that was said is recent enough to stay (compaction.preserveRecent says "
+            "how much that is)"
+        )
     first = window.messages[0] if window.messages else None
     return Fold(
         leaf,

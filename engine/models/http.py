@@ -8,6 +8,7 @@ machine only encrypted unless the config says otherwise; the response is closed 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
@@ -33,6 +34,9 @@ PROBE_IDLE = 10.0
 ERROR_LIMIT = 64 * 1024
 JSON_LIMIT = 16 * 1024 * 1024
 REDIRECTS = 3
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+"""What Python puts before the words of the system."""
 
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 
@@ -266,7 +270,7 @@ def _silence(error: Exception, endpoint: Endpoint, idle: float) -> ModelError:
 
 
 def _broken(error: Exception, endpoint: Endpoint) -> ModelError:
-    reason = redact(str(error), endpoint) or type(error).__name__
+    reason = _ERRNO.sub("", redact(str(error), endpoint)) or type(error).__name__
     return ModelError(
         f"the connection to {endpoint.provider} ({endpoint.host}) failed: {reason}",
         kind="connection",

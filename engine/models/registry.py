@@ -320,9 +320,8 @@ class ModelRegistry:
             )
         known = [*self._aliases, *dict.fromkeys(info.ref for info in self.list())]
         near = _near(text, known)
-        remedy = (
-            f"Did you mean {' or '.join(near)}?" if near else "`models list` shows what there is"
-        )
+        listed = "`branchline models list` shows what there is"
+        remedy = f"Did you mean {' or '.join(near)}?" if near else listed
         return ModelNotFound(f"no model goes by the name `{text}`", remedy=remedy)
 
 

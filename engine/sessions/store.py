@@ -111,7 +111,7 @@ class Store:
 
     def resolve(self, ref: str) -> SessionRecord:
         """The session that a person means: a key (either spelling), an id or a unique prefix of
-        one, a label, or a path.
+        one, a label, the end of a key as lists show it (`main`, `plans`), or a path.
 
         Raises:
             SessionNotFound: none, or more than one; names the nearest.
@@ -124,7 +124,7 @@ class Store:
             if path.is_file():
                 return self._by_path(path)
         records = self.list()
-        for choose in (_by_id, _by_label, _by_prefix):
+        for choose in (_by_id, _by_label, _by_prefix, _by_tail):
             hits = choose(records, ref)
             if len(hits) == 1:
                 return hits[0]
@@ -348,6 +348,11 @@ def _by_prefix(records: list[SessionRecord], ref: str) -> list[SessionRecord]:
             or record.path.name.lower().startswith(wanted)
         ]
     )
+
+
+def _by_tail(records: list[SessionRecord], ref: str) -> list[SessionRecord]:
+    tail = f":{ref.strip().lower()}"
+    return _live([record for record in records if len(tail) > 1 and record.key.endswith(tail)])
 
 
 def _live(hits: list[SessionRecord]) -> list[SessionRecord]:

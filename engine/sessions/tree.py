@@ -287,7 +287,10 @@ class Tree:
         """
         found = self.nodes.get(entry_id)
         if found is None:
-            raise EntryNotFound(f"there is no entry {_show(entry_id)} in this session")
+            raise EntryNotFound(
+                f"there is no entry {_show(entry_id)} in this session",
+                remedy="`branchline sessions tree KEY` and F3 in the app show those that there are",
+            )
         return found
 
     def up(self, leaf: str | None) -> Iterator[Node]:

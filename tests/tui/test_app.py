@@ -105,6 +105,8 @@ async def test_a_new_chat_asks_for_a_name_and_is_made_by_its_first_message(state
         screen(app).sessions.focus()
         await pilot.press("n")
         await shows(pilot, "New chat", "by your first message")
+        await pilot.press("enter")
+        await shows(pilot, "A chat needs a name")
         await pilot.press(*"plans", "enter")
         await shows(pilot, "plans · new chat")
         assert not list(state.glob("agents/*/sessions/*.jsonl"))

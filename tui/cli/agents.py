@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tui.cli.lazy import LazyGroup
 from tui.cli.output import print_json, print_table, say, tell_problem
 from tui.cli.place import here, json_option, place_options
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["agents"]
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def agents() -> None:
     """Show the agents of the config."""
 

@@ -41,6 +41,17 @@ def _default(place: Place, path: KeyPath) -> Any:
     return MISSING if found is ... else found
 
 
+def _nearest(path: str) -> str:
+    """The setting that somebody may have meant, as a question; "" when none is like it."""
+    from difflib import get_close_matches
+
+    from engine.config.reference import describe
+
+    names = {one.path.casefold(): one.path for one in describe()}
+    near = get_close_matches(path.casefold(), [*names], n=2, cutoff=0.8)
+    return f"Did you mean {' or '.join(names[name] for name in near)}?" if near else ""
+
+
 @click.command()
 @place_options
 @json_option
@@ -64,7 +75,7 @@ def get(path: str, as_json: bool) -> int:
     if value is MISSING:
         value, source = _default(place, steps), "default"
     if value is MISSING:
-        remedy = "`branchline config schema` lists what a config may hold"
+        remedy = _nearest(path) or "`branchline config schema` lists what a config may hold"
         raise EditRefused("nothing is set there", place=path, remedy=remedy)
     value = hidden(value, steps)
     if as_json:

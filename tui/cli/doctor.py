@@ -142,9 +142,15 @@ def doctor(as_json: bool, no_network: bool) -> int:
         answer = {True: "answers", False: "does not answer"}.get(
             model.get("reachable"), "not asked"
         )
+        if model.get("reachable") and model.get("error"):
+            answer = "answers with an error"
         say(f"model      {model['ref']}: {answer}{key}{known}")
     for problem in problems:
         say(f"{problem.severity}: {problem}")
     if not problems:
         say("nothing is wrong")
+    if found["models"] and all(one["ref"].startswith("offline/") for one in found["models"]):
+        from tui.cli.models import NO_MODEL
+
+        say(NO_MODEL)
     return 0 if found["ok"] else 1

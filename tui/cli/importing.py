@@ -119,3 +119,5 @@ def _print(report: Report) -> None:
     }
     said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     say(said or "nothing to import was found")
+    if report.count("refused"):
+        warn("`branchline sessions import --help` lists what can be taken in")

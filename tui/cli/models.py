@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.cli.output import print_json, print_table, tell_error
+from tui.cli.lazy import LazyGroup
+from tui.cli.output import print_json, print_table, say, tell_error
 from tui.cli.place import Place, here, json_option, place_options
 
 if TYPE_CHECKING:
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
     from engine.models.protocol import ModelInfo
     from engine.models.registry import ModelRegistry
 
-__all__ = ["models", "probe_all", "probe_object", "registry_of"]
+__all__ = ["NO_MODEL", "models", "probe_all", "probe_object", "registry_of"]
+
+NO_MODEL = (
+    "no language model answers yet; set ANTHROPIC_API_KEY or OPENAI_API_KEY, or write a provider "
+    "into the config (`branchline config schema models.providers`)"
+)
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def models() -> None:
     """Show and try the models."""
 
@@ -73,6 +79,8 @@ def list_models(as_json: bool) -> None:
         for row in rows
     ]
     print_table(("MODEL", "", "ALIASES", ">WINDOW", "API", "STATE", "KEY FROM"), table)
+    if default.startswith("offline/"):
+        say(f"\n{NO_MODEL}")
 
 
 def probe_all(registry: ModelRegistry, refs: list[str]) -> list[Probe]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.errors import BranchlineError
+from tui.cli.lazy import LazyGroup
 from tui.cli.output import print_json, print_table, say
 from tui.cli.place import here, json_option, place_options
 
@@ -47,7 +48,7 @@ def _unknown(code: str) -> BranchlineError:
     )
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def pairing() -> None:
     """Let strangers in, or not."""
 

@@ -72,7 +72,8 @@ def _tell_usage(error: click.ClickException) -> None:
     """Click's message, with the usage line and without raw control characters."""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"Try `{error.ctx.command_path} --help`"
-        warn(f"{error.format_message().rstrip('.')}. {hint}")
+        told = error.format_message().rstrip(".")
+        warn(f"{told} {hint}" if told.endswith("?") else f"{told}. {hint}")
     else:
         warn(error.format_message())
 

@@ -137,8 +137,8 @@ class _Printer:
             case TurnWaiting(holder_pid=pid):
                 whom = f"process {pid}" if pid else "another process"
                 self._remark(f"the session is busy in {whom}; waiting")
-            case TurnRetrying(reason=reason, seconds=seconds):
-                self._remark(f"{reason}; trying again in {seconds:.0f} s")
+            case TurnRetrying(reason=reason, when=when):
+                self._remark(f"{reason}; trying again {when}")
             case Switched(from_model=old, to_model=new, reason=reason):
                 self._remark(f"{old} could not answer ({reason}); {new} does")
 

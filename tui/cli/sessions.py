@@ -297,7 +297,7 @@ def _drawn(tree: Tree, on_path: set[str]) -> list[str]:
         entry = tree.entry(name)
         mark = "◉" if name == tree.leaf else "●" if name in on_path else "○"
         label = f" [{tree.labels[name]}]" if name in tree.labels else ""
-        words = safe_line(entry.text, limit=PREVIEW)
+        words = safe_line(entry.text or entry.custom_type or "", limit=PREVIEW)
         lines.append(f"{'  ' * level}{mark} {name} {entry.role or entry.type}{label}  {words}")
         children = tree.children(name)
         work.extend((child, level + (len(children) > 1)) for child in reversed(children))

@@ -92,6 +92,9 @@ def find_sources(disk: Disk, path: Path) -> Sources:
     """
     try:
         info = path.stat()
+    except FileNotFoundError:
+        told = "there is nothing to import: no such file or directory"
+        raise StoreError(told, place=str(path), remedy="Check the path") from None
     except OSError as error:
         raise explain(error, "could not look at what is to be imported") from error
     if stat.S_ISDIR(info.st_mode):

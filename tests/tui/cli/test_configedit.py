@@ -135,3 +135,12 @@ def test_keys_do_not_show(branchline: Run, config: Path) -> None:
     told += branchline("config", "revisions").out
     assert "a-secret-of-mine" not in told
     assert "a-secret-of-mine-123" in config.read_text()
+
+
+def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(
+    branchline: Run, config: Path
+) -> None:
+    ran = branchline("config", "get", "session.dmscop")
+    assert ran.code == 1
+    assert "Did you mean session.dmScope?" in ran.err
+    assert "config schema" in branchline("config", "get", "nothing.like.it").err

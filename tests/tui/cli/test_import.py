@@ -92,3 +92,16 @@ def test_hostile_names_are_told_safely(branchline: Run, tmp_path: Path) -> None:
         assert raw_controls(ran.out) == set() and raw_controls(ran.err) == set()
         assert "Traceback" not in ran.err
     assert ran.json["present"] == len(HOSTILE)
+
+
+def test_what_cannot_be_taken_in_is_told_with_where_to_look(
+    branchline: Run, tmp_path: Path
+) -> None:
+    ran = branchline("sessions", "import", str(tmp_path / "gone.json"))
+    assert ran.code == 1
+    assert "gone.json: there is nothing to import" in ran.err and "Check the path" in ran.err
+    other = tmp_path / "other.json"
+    other.write_text('{"a": 1}')
+    ran = branchline("sessions", "import", str(other))
+    assert ran.code == 1
+    assert "`branchline sessions import --help` lists what can be taken in" in ran.err

@@ -179,3 +179,27 @@ def test_the_demo_has_its_own_config_and_goes_with_no_command(
     ran = branchline(*args)
     assert ran.code == 2
     assert "--demo goes with no command and no --config" in ran.err
+
+
+@pytest.mark.parametrize("group", ["", "sessions", "config", "models", "agents", "pairing"])
+def test_no_list_of_commands_cuts_what_it_says(branchline: Run, group: str) -> None:
+    ran = branchline(*([group] if group else []), "--help")
+    assert ran.code == 0
+    assert "..." not in ran.out.split("Commands:")[1]
+
+
+@pytest.mark.parametrize(
+    ("args", "meant"), [(("sned", "hi"), "send"), (("sessions", "expot"), "export")]
+)
+def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
+    branchline: Run, args: tuple[str, ...], meant: str
+) -> None:
+    ran = branchline(*args)
+    assert ran.code == 2
+    assert f"Did you mean {meant}? Try `branchline" in ran.err
+
+
+def test_a_word_like_no_command_is_told_with_the_help(branchline: Run) -> None:
+    ran = branchline("xyzzy")
+    assert (ran.code, ran.err.count("Try `branchline --help`")) == (2, 1)
+    assert "Did you mean" not in ran.err

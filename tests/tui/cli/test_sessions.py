@@ -281,3 +281,33 @@ def test_hostile_names_in_arguments(branchline: Run, hostile: Path) -> None:
         if len(text) < 1000 and "\x00" not in text and "\ud800" not in text:
             ran = branchline("sessions", "show", text)
             assert ran.code == 1 and raw_controls(ran.out + ran.err) == set()
+
+
+def test_a_session_goes_by_the_name_that_lists_and_the_app_show(
+    branchline: Run, write_session: Callable[..., Path]
+) -> None:
+    write_session("agent:main:chat:plans", [message("m1", None, "user", "to Rome")], "s-1")
+    write_session("agent:main:telegram:dm:plans2", [message("m1", None, "user", "no")], "s-2")
+    assert "to Rome" in branchline("sessions", "history", "plans").out
+    assert "to Rome" in branchline("sessions", "history", "chat:Plans").out
+    ran = branchline("sessions", "history", "lans")
+    assert (ran.code, ran.out) == (1, "")
+
+
+def test_a_name_that_two_sessions_go_by_is_refused_with_both_keys(
+    branchline: Run, write_session: Callable[..., Path]
+) -> None:
+    for number, channel in enumerate(("telegram", "discord")):
+        key = f"agent:main:{channel}:dm:bob"
+        write_session(key, [message("m1", None, "user", "hi")], f"s-{number}")
+    ran = branchline("sessions", "history", "bob")
+    assert ran.code == 1
+    assert "fits 2 sessions" in ran.err and "discord:dm:bob" in ran.err
+
+
+def test_an_entry_of_a_program_is_drawn_with_its_sort(
+    branchline: Run, write_session: Callable[..., Path]
+) -> None:
+    own = {"type": "custom", "id": "c1", "parentId": "m1", "customType": "their.mark"}
+    write_session("agent:main:main", [message("m1", None, "user", "hi"), own])
+    assert "c1 custom  their.mark" in branchline("sessions", "tree", "main").out

@@ -233,7 +233,7 @@ class Chat:
                 column.note(f"{old} cannot answer ({reason}); {new} does", "warning")
             case TurnRetrying():
                 reason = safe_line(event.reason, limit=200)
-                column.note(f"{reason}; trying again in {event.seconds:.0f} s", "warning")
+                column.note(f"{reason}; trying again {event.when}", "warning")
 
     def _leaves(self, entry: Entry) -> bool:
         """Whether the conversation goes on from another place than the column ends at."""

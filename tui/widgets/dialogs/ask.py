@@ -77,14 +77,16 @@ class Ask(Dialog[str | None]):
         self._judge(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self._judge(event.value) is None:
+        if self._judge(event.value, done=True) is None:
             self.dismiss(event.value.strip())
 
-    def _judge(self, value: str) -> str | None:
+    def _judge(self, value: str, *, done: bool = False) -> str | None:
+        """What is wrong; an empty field is only blamed once it is sent off."""
         wrong = self._check(value.strip())
+        shown = wrong if value or done else None
         told = self.query_one(Static)
-        told.set_class(wrong is not None and bool(value), "-wrong")
-        told.update(Content(wrong if wrong is not None and value else self._hint))
+        told.set_class(shown is not None, "-wrong")
+        told.update(Content(self._hint if shown is None else shown))
         return wrong
 
     def action_cancel(self) -> None:
