@@ -127,6 +127,9 @@ class Home(App[None]):
             return
         now = time.monotonic()
         shown = self.notices.shown(now)
+        for below in self.screen_stack[:-1]:
+            for hidden in below.query_children(Notices):
+                hidden.show(())
         box = next((each for each in self.screen.children if isinstance(each, Notices)), None)
         if box is None and shown:
             box = Notices(self.glyphs, self._read_notice)

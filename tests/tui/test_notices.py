@@ -141,3 +141,15 @@ async def test_a_notice_goes_by_itself_and_follows_to_another_screen(tmp_path: P
         await pilot.press("f5")
         await shows(pilot, "it is done")
         await until(pilot, lambda: "it is done" not in text(app), "gone")
+
+
+async def test_a_notice_keeps_off_the_palette_and_is_shown_once(tmp_path: Path) -> None:
+    async with running(tmp_path, (80, 24)) as (app, pilot):
+        app.say("it is done", "Told", seconds=60)
+        await shows(pilot, "it is done")
+        await pilot.press("ctrl+p", *"theme")
+        await pilot.pause(0.5)
+        parts = [part for each in app.screen.children for part in each.children]
+        for box in app.screen.query(Notices):
+            assert not any(box.display and box.region.overlaps(part.region) for part in parts)
+        assert not any(box.display for box in app.screen_stack[0].query(Notices))

@@ -118,7 +118,8 @@ class Notices(Widget):
         """Where there is room now. Looked for anew when the panes or the focus moved."""
         screen = self.screen
         focus = screen.focused
-        known = (screen.size, focus, focus.region if focus is not None else None)
+        over = tuple(self._taken()) if isinstance(screen, ModalScreen) else ()
+        known = (screen.size, focus, focus.region if focus is not None else None, over)
         if not self.is_attached or (known == self._known and self.display == bool(self._notices)):
             return
         self._known = known
@@ -150,7 +151,8 @@ class Notices(Widget):
         all of it."""
         screen = self.screen
         if isinstance(screen, ModalScreen):
-            kept: Iterable[Widget] = (each for each in screen.children if each is not self)
+            boxes = [each for each in screen.children if each is not self]
+            kept: Iterable[Widget] = [*boxes, *(part for each in boxes for part in each.children)]
         else:
             focus = [screen.focused] if screen.focused is not None else []
             stay = [*screen.query(Banner), *screen.query(HintLine)]
