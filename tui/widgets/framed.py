@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from textual.css.styles import StylesBase
     from textual.geometry import Size, Spacing
 
-__all__ = ["FramedLines", "StillBar"]
+__all__ = ["KEPT", "FramedLines", "StillBar"]
 
-KEPT = 2000
-"""Framed lines kept; more than any screen has."""
+KEPT = 400
+"""Lines kept, a few screens full: each takes some kilobytes with what is worked out for it."""
 
 EIGHTHS = 8
 """Parts of a cell in which a scrollbar moves."""

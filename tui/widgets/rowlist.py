@@ -25,7 +25,7 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
-from tui.widgets.framed import FramedLines, StillBar
+from tui.widgets.framed import KEPT, FramedLines, StillBar
 from tui.widgets.rows import Line, NoRows, Rows, RowSource, RowView
 
 __all__ = ["RowList"]
@@ -251,7 +251,7 @@ class RowList(ScrollView, can_focus=True):
         flag = "cursor" if row == self.cursor else "hover" if row == self.hovered else ""
         cached = self._strips.get((row, width, flag))
         if cached is None:
-            if len(self._strips) > 2000:
+            if len(self._strips) >= KEPT:
                 self._strips.clear()
             cached = self._strips[(row, width, flag)] = self._paint_row(row, width, flag)
         return cached
