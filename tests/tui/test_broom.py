@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.driving import running
-from tui.behind.broom import ENOUGH, LAST, LONG_REST, PATIENCE, Broom
+from tui.behind.broom import ENOUGH, LAST, LONG_REST, MANY, PATIENCE, Broom
 
 
 class Ring:
@@ -38,10 +38,10 @@ def broom(watch: Watch) -> Iterator[Broom]:
     found.give_back()
 
 
-def make_much() -> None:
+def make_much(rounds: int = ENOUGH) -> None:
     """What is made between two large rounds."""
     kept: list[list[int]] = []
-    while gc.get_count()[2] < ENOUGH:
+    while gc.get_count()[2] < rounds:
         kept.extend([] for _ in range(1000))
 
 
@@ -62,6 +62,15 @@ def test_the_large_round_waits_for_a_rest(broom: Broom, watch: Watch) -> None:
     watch.now += 0.3
     assert broom.look() == "large" and garbage() is None
     assert broom.look() == "", "nothing new was made"
+
+
+def test_frames_alone_do_not_hold_it_off_for_ever(broom: Broom, watch: Watch) -> None:
+    watch.now += 2
+    make_much()
+    broom.frame_came()
+    assert broom.look() == ""
+    make_much(MANY)
+    assert broom.look() == "large"
 
 
 def test_little_is_not_looked_for(broom: Broom, watch: Watch) -> None:

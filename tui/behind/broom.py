@@ -16,11 +16,12 @@ __all__ = ["Broom"]
 SMALL = (700, 10)
 """When the two small rounds come: Python's own numbers."""
 
-LAST = 1000
+LAST = 100
 """Small rounds after which Python makes its large one, rest or not."""
 
-ENOUGH = 10
-"""Small rounds after which a large one is worth it."""
+ENOUGH, MANY = 10, 40
+"""Small rounds after which a large one is worth it, and after which it waits for keys only: what
+streams may go on for hours."""
 
 AFTER_KEY, AFTER_FRAME = 1.0, 0.2
 """Seconds of rest after a key, and after a frame, before a large round."""
@@ -72,12 +73,13 @@ class Broom:
 
     def look(self) -> str:
         """Take garbage out if it is time to; "large", "whole" or, when nothing was done, ""."""
-        now = self._now()
-        if now - self._key < AFTER_KEY or now - self._frame < AFTER_FRAME:
+        now, made = self._now(), gc.get_count()[2]
+        still = now - self._frame >= AFTER_FRAME or made >= MANY
+        if now - self._key < AFTER_KEY or not still:
             return ""
         if self._rounds and self._is_time_for_all(now):
             return self._sweep_all()
-        if gc.get_count()[2] < ENOUGH:
+        if made < ENOUGH:
             return ""
         gc.collect()
         gc.freeze()
