@@ -219,9 +219,12 @@ class BranchlineApp(Home):
         if isinstance(screen, SessionsScreen):
             screen.take_up(ref, text)
 
-    async def to_tree(self, entry_id: str) -> None:
+    async def to_tree(self, entry_id: str, ref: str = "") -> None:
         from tui.screens.tree import TreeScreen
 
+        if ref and ref != self.bridge.tracker.open_key:
+            await self.to_chat(ref)
+            self.bridge.tracker.opened(ref)  # before it is read: the tree asks which one is open
         await self.switch_mode("tree")
         screen = self.screen
         if isinstance(screen, TreeScreen):

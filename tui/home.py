@@ -207,8 +207,8 @@ class Home(App[None]):
         """To the conversation of a session, ready to write; `text` goes into the composer."""
         raise NotImplementedError
 
-    async def to_tree(self, entry_id: str) -> None:
-        """To an entry in the tree of the open session."""
+    async def to_tree(self, entry_id: str, ref: str = "") -> None:
+        """To an entry in the tree of the open session, or of another, which is opened."""
         raise NotImplementedError
 
     async def simulate(self, envelope: Envelope) -> None:

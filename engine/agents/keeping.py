@@ -5,9 +5,10 @@ Nothing here ends a session that is being answered, or that another program is w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -25,6 +26,9 @@ from engine.sessions.summary import read_labels
 from engine.sessions.transcript import Transcript
 from engine.sessions.tree import Tree
 from engine.turns.order import Setup
+
+if TYPE_CHECKING:
+    from engine.sessions.search import SessionHits
 
 __all__ = ["Generation", "Keeping"]
 
@@ -127,6 +131,30 @@ class Keeping:
     def __init__(self, kitchen: Kitchen, setup: Callable[[], Setup], state_dir: Path):
         self._kitchen = kitchen
         self.rules = Lifetime(kitchen, setup, state_dir)
+
+    async def search(self, query: str, *, limit: int = 1000) -> AsyncIterator[SessionHits]:
+        """Sessions that hold what is looked for, the last active first, each as it is read; also
+        archived and earlier ones, not the trash. `query` as of Engine.search; `limit`: most hits.
+
+        Raises:
+            CommandError: the query is empty, or its pattern cannot be used.
+            StoreError: the sessions cannot be listed.
+        """
+        from engine.sessions.search import SEARCHED, search_sessions
+
+        store = self._kitchen.pool.store
+        records = [one for one in await in_thread(store.list) if one.kind in SEARCHED]
+        records.sort(key=lambda one: -one.last_active)
+        for record in records:
+            if record.state == "missing":
+                continue
+            hits = search_sessions(store, [record], query, limit=limit)
+            read: list[SessionHits] = await in_thread(list, hits)
+            for found in read:
+                limit -= len(found.hits)
+                yield found
+            if limit <= 0:
+                return
 
     async def archive(self, ref: str, *, reason: str = "archived by hand") -> Generation:
         """Put a session away. Its key's next message starts afresh.

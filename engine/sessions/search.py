@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from engine.sessions.store import Store
     from engine.sessions.transcript import Transcript
 
-__all__ = ["Hit", "SessionHits", "raw_lines", "search_sessions", "search_tree"]
+__all__ = ["SEARCHED", "Hit", "SessionHits", "raw_lines", "search_sessions", "search_tree"]
+
+SEARCHED = frozenset({"session", "older", "archived", "reset", "file"})
+"""Kinds of records that are searched by themselves; the others repeat what these hold, or are
+in the trash."""
 
 AROUND = 60
 """Characters of a snippet on either side of what was found."""

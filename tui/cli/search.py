@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["find_sessions", "search"]
 
-_CURRENT = frozenset({"session", "older", "archived", "reset", "file"})
-"""Kinds that are searched without `--all`; the others repeat what these hold."""
-
 
 @click.command()
 @place_options
@@ -53,12 +50,12 @@ def search(
     All words must be in one entry, in any order and case. "Words in quotes" are a phrase;
     re:PATTERN is a regular expression.
     """
-    from engine.sessions.search import search_sessions
+    from engine.sessions.search import SEARCHED, search_sessions
 
     store = store_of(here())
     records = [find(store, key)] if key else store.list()
     if not key and not everything:
-        records = [record for record in records if record.kind in _CURRENT]
+        records = [record for record in records if record.kind in SEARCHED]
     readable = [record for record in records if record.state != "missing"]
     text = _joined(query)
     found = search_sessions(store, readable, text, limit=limit)

@@ -19,6 +19,7 @@ from engine.sessions.tree import Tree
 from engine.text import safe_line
 from engine.turns.commands import COMMANDS
 from tui import modes
+from tui.commands.finder import find_words
 from tui.commands.keyhelp import deed
 from tui.commands.landmarks import Landmark, landmarks
 from tui.commands.modelchoice import choose_several, model_offers, undo_models
@@ -239,6 +240,8 @@ class _App(Offers):
     def offers(self) -> Iterator[Offer]:
         app = self.home
         yield "Theme", "Try colours on and keep some", partial(choose_theme, app)
+        told = "In all sessions, on every branch: ^F"
+        yield "Find what was once said", told, partial(find_words, app)
         yield "Help", "Keys and help for the pane in focus", app.action_help
         yield "How Branchline works", "In a minute", app.show_how
         yield "Problems", "What is wrong with config and sessions", app.show_problems

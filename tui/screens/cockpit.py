@@ -76,6 +76,14 @@ class CockpitScreen(Screen[None]):
             show=False,
             tooltip="A letter over each pane leads there",
         ),
+        Binding(
+            "ctrl+f",
+            "find_words",
+            "Find",
+            id="go.find",
+            show=False,
+            tooltip="What was once said, in all sessions",
+        ),
         Binding("tab", "app.focus_next", "Next pane", id="go.next", show=False),
         Binding("shift+tab", "app.focus_previous", "Pane before", id="go.previous", show=False),
         Binding("question_mark", "app.help", "Help", id="go.help", show=False),
@@ -219,6 +227,11 @@ class CockpitScreen(Screen[None]):
     def hidden_panes(self) -> list[Hidden]:
         """Panes that have no room just now, or were put away: jump mode opens them."""
         return []
+
+    def action_find_words(self) -> None:
+        from tui.commands.finder import find_words
+
+        find_words(self.home)
 
     def action_jump(self) -> None:
         from tui.commands.jump import Jump, in_reach

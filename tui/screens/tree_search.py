@@ -7,6 +7,7 @@ from functools import partial
 from textual import getters, on
 from textual.widgets import Input
 
+from engine.errors import SessionNotFound
 from engine.sessions.outline import VIEWS, View
 from tui.screens.tree_actions import TreeActions
 
@@ -54,7 +55,10 @@ class TreeSearch(TreeActions):
 
     async def _search(self, query: str) -> None:
         """Find entries by their words, in the order of the tree; go to the first from here on."""
-        found = await self.engine.search(self.ref, query)
+        try:
+            found = await self.engine.search(self.ref, query)
+        except SessionNotFound:  # a chat that nobody has written to yet
+            found = []
         places = self.forest.outline.places if self.forest is not None else {}
         names = sorted(
             dict.fromkeys(hit.entry_id for hit in found),
@@ -64,7 +68,7 @@ class TreeSearch(TreeActions):
         self.list.set_hits(frozenset(names))
         if not names:
             self.draw()
-            self.say(f"nothing holds {query}", "Search")
+            self.say(f"nothing here holds {query}; ^F looks in all sessions", "Search")
             return
         here = places.get(self.entry_here or "", 0)
         first = next((i for i, name in enumerate(names) if places.get(name, -1) >= here), 0)
