@@ -154,10 +154,18 @@ class Notices(Widget):
             boxes = [each for each in screen.children if each is not self]
             kept: Iterable[Widget] = [*boxes, *(part for each in boxes for part in each.children)]
         else:
-            focus = [screen.focused] if screen.focused is not None else []
+            focus = [*self._pane_in_focus()]
             stay = [*screen.query(Banner), *screen.query(HintLine)]
             kept = [*screen.query(TextArea), *screen.query(Input), *stay, *focus]
         return [each.region for each in kept if each.is_on_screen and each.region.area]
+
+    def _pane_in_focus(self) -> Iterable[Widget]:
+        """The widget in focus, and the pane or lane that it is a part of."""
+        focused = self.screen.focused
+        for node in focused.ancestors_with_self if focused is not None else ():
+            pane = node is focused or node.has_class("pane") or node.has_class("-on")
+            if isinstance(node, Widget) and pane:
+                yield node
 
     def render(self) -> Content:
         return Content("\n").join(row for _, row in self._rows)
