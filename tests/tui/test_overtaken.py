@@ -10,14 +10,21 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from engine.config.edit import set_value
 from engine.errors import StoreError
 from engine.routing.envelope import Envelope, Peer, Sender
 from tests.tui.driving import SMALL, TINY, running, screen, seed, until
-from tests.tui.trees import KEY, orders, write
+from tests.tui.trees import KEY, orders, said, write
 from tui.app import BranchlineApp
+from tui.config.configwork import offer
+from tui.screens.routing import RoutingScreen
 from tui.screens.simulator import SimulatorScreen
+from tui.screens.tree import TreeScreen
 from tui.widgets.chat.composer import Composer
 from tui.widgets.chat.conversation import Conversation
+from tui.widgets.dialogs.compaction import CompactionDialog
+from tui.widgets.dialogs.help import HelpDialog
+from tui.widgets.dialogs.write import WriteDialog
 
 BOB = "agent:main:telegram:dm:bob"
 PAUSE = 0.3
@@ -253,3 +260,86 @@ async def test_what_is_refused_comes_back_to_whoever_said_it_out_of_view(
         await pilot.press("shift+tab")
         await until(pilot, lambda: whose(here) == ["Ben"], "back")
         assert here.in_view[0].composer.draft == "important"
+
+
+# the Tree screen
+
+
+async def tree(app: BranchlineApp, pilot: Pilot[None]) -> TreeScreen:
+    screen(app).open_session(KEY)
+    await until(pilot, lambda: screen(app).chat.ref == KEY, "the session")
+    await pilot.press("f3")
+    await until(pilot, lambda: isinstance(app.screen, TreeScreen), "the screen")
+    found = app.screen
+    assert isinstance(found, TreeScreen)
+    await until(pilot, lambda: found.forest is not None, "its tree")
+    return found
+
+
+async def test_what_was_looked_for_in_one_tree_is_not_found_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, orders())
+    await seed(tmp_path, {"bob": ["hello"]})
+    async with running(tmp_path) as (app, pilot):
+        here = await tree(app, pilot)
+        view = here.view
+        slow(monkeypatch, app.engine, "search")
+        await pilot.press("slash", *"order", "enter")
+        here.open(BOB)
+        await pilot.pause(2 * PAUSE)
+        assert here.hits == () and here.view == view
+
+
+# config and dialogs
+
+
+async def test_what_follows_from_a_config_is_told_while_messages_keep_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as (app, pilot):
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, RoutingScreen), "the screen")
+        here = app.screen
+        assert isinstance(here, RoutingScreen)
+        await until(pilot, lambda: here.draft is not None and here.at_rest, "the draft")
+        slow(monkeypatch, app.engine.settings, "text")
+        looked = here.study
+        for _ in range(15):
+            here.refresh_all()
+            await pilot.pause(PAUSE / 4)
+        assert here.study is not looked
+
+
+async def test_a_change_in_memory_takes_nothing_back_that_came_while_it_was_shown(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as (app, pilot):
+        room = app.engine.settings
+        edit = set_value(await room.text(), ("session", "dmScope"), "per-peer")
+        work = app.run_worker(offer(app, edit, "Change", where="memory"))
+        await until(pilot, lambda: isinstance(app.screen, WriteDialog), "the dialog")
+        file = app.engine.config_path
+        assert file is not None
+        file.write_text(set_value(await room.text(), ("ui", "glyphs"), "ascii").text)
+        await until(pilot, lambda: app.engine.config.ui.glyphs == "ascii", "the edit")
+        await pilot.press("enter")
+        await until(pilot, lambda: work.is_finished, "the end")
+        assert app.engine.config.ui.glyphs == "ascii"
+        assert work.result is None
+
+
+async def test_a_summary_kept_while_help_is_open_ends_its_dialog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, [*orders(), said("z0", "y", "user", "words " * 400)])
+    async with running(tmp_path) as (app, pilot):
+        slow(monkeypatch, app.engine.compaction, "accept")
+        dialog = CompactionDialog(KEY, "z0")
+        await app.push_screen(dialog)
+        await until(pilot, lambda: dialog.state == "shown", "the summary")
+        await pilot.press("enter", "f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog), "help")
+        await pilot.pause(2 * PAUSE)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is screen(app), "the conversation")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from engine.config.edit import Edit
-from engine.errors import BranchlineError
+from engine.errors import BranchlineError, EditRefused
 from tui.home import Home
 
 __all__ = ["Outcome", "Where", "offer", "undo"]
@@ -34,7 +34,7 @@ async def offer(
     from tui.widgets.dialogs.write import MEMORY, WriteDialog
     from tui.widgets.sessions.advice import short_path
 
-    room = app.engine.settings
+    room, revision = app.engine.settings, app.engine.revision
     try:
         plan = await room.plan(edit)
         if not edit.changes and not plan.changes:
@@ -46,6 +46,8 @@ async def offer(
         if chosen is None:
             return None
         if chosen == MEMORY:
+            if app.engine.revision != revision:  # it would take back what is in force since
+                raise EditRefused("the config changed while this was shown; look at it again")
             await room.apply(in_memory or edit.text)
             return "applied"
         await room.write(edit)

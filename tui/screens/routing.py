@@ -112,6 +112,7 @@ class RoutingScreen(RoutingActions):
         self._trial: Timer | None = None
         self._told = ""
         self._awaited: str | None = None
+        self._due = False
 
     # start and news
 
@@ -129,13 +130,18 @@ class RoutingScreen(RoutingActions):
             self.home.fail(error)
 
     def refresh_all(self) -> None:
-        """Read everything anew, after what is being done."""
+        """Read everything anew, after what is being done. News that come faster than it is read
+        are seen by the next reading, and none is cut short by them."""
+        if self._due:
+            return
+        self._due = True
 
         async def run() -> None:
             async with self._busy:
+                self._due = False
                 await self.look()
 
-        later(self, run, group="look")
+        later(self, run, group="look", exclusive=False)
 
     def news(self, batch: Batch) -> None:
         if self.gone:

@@ -257,14 +257,15 @@ class TreeScreen(TreeSearch):
         return found.key if isinstance(found, Fold) else lines.forest.outline.ids[found]
 
     async def _preview(self) -> None:
-        name, forest, lines = self.entry_here, self.forest, self.list.lines_shown
+        ref, name, forest = self.ref, self.entry_here, self.forest
+        lines = self.list.lines_shown
         if name is None or forest is None or lines is None:
             self.preview.show(None, self.home.glyphs)
             return
         xray: Xray | None = None
         problem = ""
         try:
-            xray = await self.engine.xray(self.ref, name)
+            xray = await self.engine.xray(ref, name)
         except BranchlineError as error:
             problem = safe_line(str(error))
         try:
@@ -274,7 +275,7 @@ class TreeScreen(TreeSearch):
         except BranchlineError as error:
             self.home.fail(error)
             return
-        if not self.gone:
+        if ref == self.ref and not self.gone:
             self.preview.show(shown, self.home.glyphs)
 
     # going about

@@ -21,6 +21,8 @@ class TreeSearch(TreeActions):
     view: View = VIEWS[0]
     hits: tuple[str, ...] = ()
     _hit = -1
+    _asked: tuple[str, str] | None = None
+    """The session, and what was looked for in it last."""
 
     @property
     def found(self) -> str:
@@ -40,7 +42,7 @@ class TreeSearch(TreeActions):
         self.list.focus()
 
     def forget_hits(self) -> None:
-        self.hits, self._hit = (), -1
+        self.hits, self._hit, self._asked = (), -1, None
         self.list.set_hits(frozenset())
         self.draw()
 
@@ -55,10 +57,13 @@ class TreeSearch(TreeActions):
 
     async def _search(self, query: str) -> None:
         """Find entries by their words, in the order of the tree; go to the first from here on."""
+        asked = self._asked = self.ref, query
         try:
-            found = await self.engine.search(self.ref, query)
+            found = await self.engine.search(*asked)
         except SessionNotFound:  # a chat that nobody has written to yet
             found = []
+        if asked is not self._asked:
+            return  # something else is looked for by now, or in another session
         places = self.forest.outline.places if self.forest is not None else {}
         names = sorted(
             dict.fromkeys(hit.entry_id for hit in found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
@@ -101,6 +102,7 @@ class CompactionDialog(Dialog[CompactionResult | None]):
         self._key = session_key
         self._keep_from = keep_from
         self._preview: CompactionPreview | None = None
+        self._end: Callable[[], object] | None = None
 
     @property
     def home(self) -> Home:
@@ -210,7 +212,13 @@ class CompactionDialog(Dialog[CompactionResult | None]):
             self.state = "shown"
             self.home.fail(error)
             return
-        self.dismiss(result)
+        self._end = partial(self.dismiss, result)
+        self._end()
+
+    def on_screen_resume(self) -> None:
+        """What was kept while help lay over the dialog ends it now."""
+        if self._end is not None:
+            self._end()
 
     def action_cancel(self) -> None:
         """Esc: end editing, stop the summary, or leave."""
