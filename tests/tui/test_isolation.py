@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from engine.engine import Engine
 from engine.errors import LeakRefused
@@ -14,6 +15,7 @@ from tests.tui.driving import SMALL, folded, running, say, screen, seed, shows, 
 from tests.tui.shown import text
 from tui.config.isolation import change_scope, show_pairings, undo_config
 from tui.widgets.dialogs.box import Choices
+from tui.widgets.dialogs.pairings import PairingRequests
 from tui.widgets.dialogs.scope import ScopeDialog
 from tui.widgets.lines import Banner
 
@@ -86,6 +88,32 @@ async def test_a_request_that_is_rejected_goes_and_its_sender_may_ask_again(stat
         await shows(pilot, "the request of Eve is dropped", "Pairing requests 1")
         assert [one.name for one in app.engine.pairing.read().requests] == ["Mallory"]
         assert app.engine.pairing.read().approvals == ()
+
+
+async def test_a_key_lets_nobody_in_but_whom_the_cursor_was_on(state: Path) -> None:
+    configure(state, **GUARDED)
+    async with running(state) as (app, pilot):
+        for name in ("mallory", "eve", "olga"):
+            await hear(app.engine, dm(name, "hello"))
+        show_pairings(app)
+        await shows(pilot, "Pairing requests 3")
+        await pilot.press("j")
+        first, second, third = app.engine.pairing.read().requests
+        for gone in (first, second):  # the one above, and then the one under the cursor
+            app.engine.pairing.change(
+                lambda all_, gone=gone: all_.reject(gone.code, now=gone.created)
+            )
+            assert isinstance(app.screen, PairingRequests)
+            app.screen._look()
+            await shows(pilot, "Pairing requests 2" if gone is first else "Pairing requests 1")
+            chosen = app.screen.query_one(OptionList).highlighted
+            assert chosen == (0 if gone is first else None)
+        await pilot.press("a")
+        await pilot.pause()
+        assert app.engine.pairing.read().approvals == ()
+        await pilot.press("j", "a")
+        await shows(pilot, "Olga may write on telegram now")
+        assert [one.sender_id for one in app.engine.pairing.read().approvals] == [third.sender_id]
 
 
 async def test_a_request_told_to_another_program_is_seen_and_a_spent_code_is_said(

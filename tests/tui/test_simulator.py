@@ -208,6 +208,22 @@ async def test_enter_on_a_step_plays_as_far_as_that(state: Path) -> None:
         assert len(stage_of(screen).played) == 2
 
 
+async def test_a_run_that_is_asked_for_more_leaves_no_step_in_the_midst_of_it(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        screen = await simulator(app, pilot)
+        await at(pilot, screen, "password-leak")
+        steps = len(stage_of(screen).stage.scenario.steps)
+        screen.run_to(1)
+        await pilot.pause(0.05)
+        for number in (2, steps):
+            screen.run_to(number)
+            screen.action_step()
+            await pilot.pause(0.05)
+        await until(pilot, lambda: not screen.running, "it stands")
+        played = [one.step for one in stage_of(screen).played]
+        assert played == [*range(1, steps + 1)] and stage_of(screen).over
+
+
 async def test_what_was_done_by_hand_is_kept_as_a_scenario_that_does_it_again(state: Path) -> None:
     async with running(state) as (app, pilot):
         screen = await simulator(app, pilot)

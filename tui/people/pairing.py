@@ -32,16 +32,20 @@ class PairingDesk:
         self._book = book
         self.waiting: tuple[Request, ...] = ()
         self.problem = ""
+        self._looks = self._known = 0
 
     async def look(self) -> bool:
         """Read the requests again; True when something else is known than before."""
         before = self.waiting, self.problem
+        self._looks = number = self._looks + 1
         try:
             pairings = await asyncio.to_thread(self._book.read)
+            found = pairings.pending(now_ms()), ""
         except BranchlineError as error:
-            self.waiting, self.problem = (), str(error)
-        else:
-            self.waiting, self.problem = pairings.pending(now_ms()), ""
+            found = (), str(error)
+        if number > self._known:  # else a later look was quicker
+            self._known = number
+            self.waiting, self.problem = found
         return before != (self.waiting, self.problem)
 
     async def approve(self, code: str) -> Approval | None:

@@ -54,11 +54,15 @@ class Forking(CockpitScreen):
     def writable_here(self) -> str | None:
         """The entry to be worked on; None (said) where nothing can be written."""
         name = self.entry_here
-        info = self.tracker.infos.get(self.session_ref)
-        if name is not None and info is not None and is_stored(info):
+        return name if name is not None and self.writable(self.session_ref) else None
+
+    def writable(self, ref: str) -> bool:
+        """Whether a session can be written to; said where it cannot."""
+        info = self.tracker.infos.get(ref)
+        if info is not None and is_stored(info):
             self.say("it is kept as it was; f forks it into a session of its own", "Stored")
-            return None
-        return name
+            return False
+        return True
 
     def say_wait(self) -> None:
         """What moves the leaf has its turn after the reply that is being written."""
@@ -72,9 +76,8 @@ class Forking(CockpitScreen):
 
     # continue, edit, regenerate, fork
 
-    async def go_on(self, name: str, summary: str = "", label: str | None = None) -> None:
-        """Continue at an entry, and write there."""
-        ref = self.session_ref
+    async def go_on(self, ref: str, name: str, summary: str = "", label: str | None = None) -> None:
+        """Continue at an entry of a session, and write there."""
         self.say_wait()
         moved = await self.engine.branches.move(ref, name, summary=summary, label=label)
         self.tell_moved(moved)
@@ -84,83 +87,82 @@ class Forking(CockpitScreen):
         """Edit a person's message and send it again; of a reply, the message it answers."""
         name = self.writable_here()
         if name is not None:
-            self.act(partial(self._edit, name))
+            self.act(partial(self._edit, self.session_ref, name))
 
-    async def _edit(self, name: str) -> None:
-        tree = await self.engine.tree(self.session_ref)
+    async def _edit(self, ref: str, name: str) -> None:
+        tree = await self.engine.tree(ref)
         asked = question_of(tree, name)
         if asked is None:
             self.say("nobody said anything before this", "Nothing to edit")
         else:
-            await self._fork(asked.id, "edit")
+            await self._fork(ref, asked.id, "edit")
 
     def action_regenerate(self) -> None:
         """Another reply to the same message."""
         name = self.writable_here()
         if name is not None:
-            self.act(partial(self.regenerate, name))
+            self.act(partial(self.regenerate, self.session_ref, name))
 
-    async def regenerate(self, name: str, model: str | None = None) -> str | None:
+    async def regenerate(self, ref: str, name: str, model: str | None = None) -> str | None:
         """Have a message answered once more, and wait until that is under way; what is answered."""
         self.following = True
-        receipt = await self.engine.branches.regenerate(self.session_ref, name, model=model)
+        receipt = await self.engine.branches.regenerate(ref, name, model=model)
         return await receipt.stored()
 
     def action_regenerate_with(self) -> None:
         """Another reply, by a model that is chosen now."""
         name = self.writable_here()
         if name is not None:
-            self.act(partial(self.regenerate_with, name))
+            self.act(partial(self.regenerate_with, self.session_ref, name))
 
-    async def regenerate_with(self, name: str) -> str | None:
+    async def regenerate_with(self, ref: str, name: str) -> str | None:
         """Ask for a model, then as `regenerate`; None when there is none."""
         from tui.commands.modelchoice import ask_model
 
-        model = await ask_model(self.home, self.session_ref, "Answer again with…", "answer again")
-        return None if model is None else await self.regenerate(name, model)
+        model = await ask_model(self.home, ref, "Answer again with…", "answer again")
+        return None if model is None else await self.regenerate(ref, name, model)
 
     def action_fork(self) -> None:
         name = self.entry_here
         if name is not None:
-            self.act(partial(self._fork, name, "continue"))
+            self.act(partial(self._fork, self.session_ref, name, "continue"))
 
-    async def _fork(self, name: str, kind: str) -> None:
+    async def _fork(self, ref: str, name: str, kind: str) -> None:
         from tui.widgets.dialogs.fork import ForkDialog
 
-        about = await self._about(await self.engine.tree(self.session_ref), name)
+        about = await self._about(ref, await self.engine.tree(ref), name)
         choice = await self.app.push_screen_wait(ForkDialog(about, kind))
         if choice is None:
             return
         if choice.kind == "session":
-            await self._new_session(name, choice.label)
-        elif self.writable_here() is not None:
-            await self._chosen(name, choice)
+            await self._new_session(ref, name, choice.label)
+        elif self.writable(ref):
+            await self._chosen(ref, name, choice)
 
-    async def _chosen(self, name: str, choice: ForkChoice) -> None:
-        branches, ref = self.engine.branches, self.session_ref
+    async def _chosen(self, ref: str, name: str, choice: ForkChoice) -> None:
         if choice.kind == "continue":
             summary = DEFAULT_SUMMARY if choice.summarize else ""
-            await self.go_on(name, summary, choice.label or None)
+            await self.go_on(ref, name, summary, choice.label or None)
             return
         if choice.kind == "edit":
-            stored = await self._send_again(name, choice.text)
+            stored = await self._send_again(ref, name, choice.text)
         elif choice.kind == "model":
-            stored = await self.regenerate_with(name)
+            stored = await self.regenerate_with(ref, name)
         else:
-            stored = await self.regenerate(name)
+            stored = await self.regenerate(ref, name)
         if choice.label and stored is not None:
-            await branches.label(ref, stored, choice.label)
+            await self.engine.branches.label(ref, stored, choice.label)
 
-    async def _send_again(self, name: str, text: str) -> str | None:
+    async def _send_again(self, ref: str, name: str, text: str) -> str | None:
         """With the model for the next message only, where one was chosen."""
-        ref, chosen = self.session_ref, self.home.next_models
+        chosen = self.home.next_models
         self.following = True
         receipt = await self.engine.branches.edit(ref, name, text, model=chosen.get(ref))
         stored = await receipt.stored()
         chosen.pop(ref, None)
         return stored
 
-    async def _about(self, tree: Tree, name: str) -> ForkAbout:
+    async def _about(self, ref: str, tree: Tree, name: str) -> ForkAbout:
         """What the fork dialog says of an entry."""
         from tui.widgets.dialogs.fork import ForkAbout
 
@@ -169,16 +171,16 @@ class Forking(CockpitScreen):
         text = tree.entry(name).text if node.role == "user" else None
         preview, room, problem = None, 0, ""
         try:
-            preview = await engine.branches.preview_fork(self.session_ref, name)
-            room = (await engine.xray(self.session_ref, name)).model.context_window
+            preview = await engine.branches.preview_fork(ref, name)
+            room = (await engine.xray(ref, name)).model.context_window
         except BranchlineError as error:
             problem = str(error)
-        info = self.tracker.infos.get(self.session_ref)
-        key = f"{info.key if info is not None else self.session_ref}:fork:…"
+        info = self.tracker.infos.get(ref)
+        key = f"{info.key if info is not None else ref}:fork:…"
         return ForkAbout(name, text, node.role == "assistant", key, preview, room, problem)
 
-    async def _new_session(self, name: str, label: str) -> None:
-        forked = await self.engine.branches.fork(self.session_ref, name, name=label)
+    async def _new_session(self, ref: str, name: str, label: str) -> None:
+        forked = await self.engine.branches.fork(ref, name, name=label)
         self.say(f"{forked.session_key} · {count(forked.tokens)} tokens", "Forked")
         await self.home.bridge.load()
         await self.home.to_chat(forked.session_key)

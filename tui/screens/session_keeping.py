@@ -251,11 +251,15 @@ class SessionKeeping(SessionBeginning):
         if not self._ended:
             self.say("nothing was archived or deleted since the start; E lists earlier ones", "")
             return
-        refs, self._ended = self._ended, ()
-        self._begin(partial(self._restore, refs))
+        self._begin(partial(self._restore, self._ended))
 
     async def _restore(self, refs: Sequence[str]) -> None:
-        keys, _ = await self._each(refs, self.engine.keeping.restore)
+        async def restore(ref: str) -> str:
+            key = await self.engine.keeping.restore(ref)
+            self._ended = tuple(one for one in self._ended if one != ref)
+            return key
+
+        keys, _ = await self._each(refs, restore)
         self.sessions.clear_marks()
         await self.home.bridge.load()
         if keys:

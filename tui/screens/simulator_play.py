@@ -36,7 +36,8 @@ class PlayScreen(PeopleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.running = False
+        self.running = self._playing_on = False
+        self._goal: int | None = None
 
     # opening
 
@@ -168,19 +169,25 @@ class PlayScreen(PeopleScreen):
 
     def run_to(self, number: int | None) -> None:
         """Play all steps up to one, or to the end."""
-        self.running = True
-        later(self, partial(self._run, number), group="run")
+        self.running, self._goal = True, number
+        later(self, self._run, group="run", exclusive=False)
         self.draw()
 
-    async def _run(self, number: int | None) -> None:
-        stage = self.house.stage
-        while self.running and stage is not None and self.house.stage is stage:
-            if stage.over or (number is not None and len(stage.played) >= number):
-                break
-            if not await self._step():
-                break
-            await asyncio.sleep(REST)
-        self.running = False
+    async def _run(self) -> None:
+        """Play on while it is wanted; a step is never left in the midst of it."""
+        if self._playing_on:
+            return  # that goes on, as far as is wanted now
+        self._playing_on = True
+        try:
+            while self.running and (stage := self.house.stage) is not None:
+                reached = self._goal is not None and len(stage.played) >= self._goal
+                if stage.over or reached:
+                    break
+                if not await self._step() and not stage.playing:
+                    break
+                await asyncio.sleep(REST)
+        finally:
+            self._playing_on = self.running = False
         if self.stands:
             self.draw()
 

@@ -46,7 +46,7 @@ class TreeActions(Forking):
     def on_row_list_selected(self) -> None:
         name = self.writable_here()
         if name is not None:
-            self.act(partial(self.go_on, name))
+            self.act(partial(self.go_on, self.session_ref, name))
 
     # labels, names, bookmarks, hiding
 

@@ -98,14 +98,23 @@ class PairingRequests(Dialog[None]):
             self._changed()
         self._list()
 
-    def _list(self) -> None:
-        """Show who waits; the cursor stays on its place."""
+    def _list(self, *, decided: bool = False) -> None:
+        """Show who waits. The cursor stays on whom it is on, and goes on to the next one after a
+        decision; where somebody else dealt with them it is on nobody, so that a key on its way
+        decides nothing about another."""
         options, waiting = self.query_one(OptionList), self._desk.waiting
-        at = options.highlighted or 0
+        at, first = options.highlighted, not options.option_count
+        here = options.get_option_at_index(at).id if at is not None else None
+        codes = [one.code for one in waiting]
         options.clear_options()
         now = now_ms()
         options.add_options([Option(self._row(one, now), id=one.code) for one in waiting])
-        options.highlighted = min(at, len(waiting) - 1) if waiting else None
+        if here in codes:
+            options.highlighted = codes.index(here)
+        elif waiting and (decided or first):
+            options.highlighted = min(at or 0, len(waiting) - 1)
+        else:
+            options.highlighted = None
         options.display = bool(waiting)
         told = self._desk.problem or ("" if waiting else "Nobody waits to be let in.")
         self.query_one(Static).update(Content(safe_line(told, limit=400)))
@@ -145,7 +154,7 @@ class PairingRequests(Dialog[None]):
             self._fail(error)
             return
         self._changed()
-        self._list()
+        self._list(decided=True)
         if done is None:
             said = "the code ran out, or somebody else was quicker"
         else:
