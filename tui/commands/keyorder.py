@@ -77,7 +77,8 @@ class KeyOrder:
             self._task = None
 
     async def _pass_on(self, key: Key, done: asyncio.Event) -> None:
-        await self._hand_on(key)
+        if self._app.is_running and self._app.screen_stack:
+            await self._hand_on(key)  # else the app ended while it waited
         done.set()
 
     async def _settled(self, target: DOMNode) -> None:
