@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._child.close(force=True)
+        end_child(self._child)
 
     def read(self, seconds: float = 0.1) -> None:
         """Take in what comes within some time."""
@@ -103,6 +104,14 @@ class Terminal:
     @property
     def alive(self) -> bool:
         return bool(self._child.isalive())
+
+
+def end_child(child: pexpect.spawn[bytes] | pexpect.spawn[str]) -> None:
+    """End a program, however long that takes on a busy machine."""
+    if child.isalive():
+        child.kill(signal.SIGKILL)
+        child.wait()
+    child.close(force=True)
 
 
 def run(*args: str, state: Path, columns: int = 100, rows: int = 40) -> tuple[int, str]:

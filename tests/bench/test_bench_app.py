@@ -15,6 +15,7 @@ import pexpect
 import pytest
 from textual.screen import Screen
 
+from tests.pty import end_child
 from tests.tui.driving import running, screen, until
 from tui.app import BranchlineApp
 from tui.widgets.sessions.sessionlist import SessionList
@@ -79,7 +80,7 @@ def first_frame(command: list[str], sign: str, environ: dict[str, str]) -> float
         child.expect_exact(sign)
         return time.perf_counter() - start
     finally:
-        child.close(force=True)
+        end_child(child)
 
 
 def test_first_frame_with_a_thousand_sessions_against_an_empty_app(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pexpect
 import pyte
 import pytest
 
+from tests.pty import end_child
+
 pytestmark = pytest.mark.pty
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +33,7 @@ def terminal(state: Path, *args: str, size: tuple[int, int] = (100, 30)) -> Iter
     try:
         yield child
     finally:
-        child.close(force=True)
+        end_child(child)
 
 
 def plain_modes(output: str) -> None:

@@ -20,7 +20,10 @@ from textual.widgets import Input, TextArea
 
 __all__ = ["KeyOrder"]
 
-_LEADS = ("app.switch_mode(", "app.command_palette", "command_palette", "app.help", "help", "jump")
+_LEADS = (
+    *("app.switch_mode(", "app.command_palette", "command_palette", "app.help", "help", "jump"),
+    "find_words",
+)
 
 PATIENCE = 3.0
 """Seconds that keys wait for a screen at most."""
@@ -61,13 +64,18 @@ class KeyOrder:
         active = self._app.screen.active_bindings.get(key.key)
         return active is not None and active.binding.action.startswith(_LEADS)
 
+    @property
+    def _stands(self) -> bool:
+        """Whether the app goes on; it may end while keys wait."""
+        return self._app.is_running and bool(self._app.screen_stack)
+
     def _target(self) -> DOMNode:
         return self._app.focused or self._app.screen
 
     async def _see_through(self, target: DOMNode) -> None:
         try:
             await self._settled(target)
-            while self._waiting:
+            while self._waiting and self._stands:
                 key, target = self._waiting.popleft(), self._target()
                 done = asyncio.Event()
                 self._app.call_next(self._pass_on, key, done)
@@ -77,7 +85,7 @@ class KeyOrder:
             self._task = None
 
     async def _pass_on(self, key: Key, done: asyncio.Event) -> None:
-        if self._app.is_running and self._app.screen_stack:
+        if self._stands:
             await self._hand_on(key)  # else the app ended while it waited
         done.set()
 
@@ -88,11 +96,11 @@ class KeyOrder:
         for node in target.ancestors_with_self:
             await _reached(node.call_later)
         end = asyncio.get_running_loop().time() + PATIENCE
-        while asyncio.get_running_loop().time() < end and app.is_running:
+        while asyncio.get_running_loop().time() < end and self._stands:
             screen = app.screen
             await _reached(screen.call_after_refresh)
             at_rest = screen.focused is not None or not screen.focus_chain
-            if screen is app.screen and screen.is_mounted and at_rest:
+            if self._stands and screen is app.screen and screen.is_mounted and at_rest:
                 return
             await asyncio.sleep(0.01)
 
