@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from tui.config.confignews import ConfigNews, News
 from tui.config.themes import ThemeFolder
 from tui.demo.tour import Tour
 from tui.home import Home
+from tui.later import until_done
 from tui.look.terminal import titled
 from tui.look.theme import DARK, own_themes
 from tui.people.attention import Attention
@@ -40,6 +42,9 @@ __all__ = ["BranchlineApp"]
 
 DOOR_SECONDS = 20
 """How often it is looked who asks to be let in: other programs may have been told."""
+
+PATIENCE = 2.0
+"""Seconds that the end waits at most for what a person asked for before it."""
 
 REST_SECONDS = 0.5
 """How often it is looked whether it is time to take garbage out."""
@@ -100,6 +105,7 @@ class BranchlineApp(Home):
         self._filters.append(self._ascii)
         self._attention = Attention(self)
         self._animations = self.animation_level
+        self._leaving: asyncio.Task[None] | None = None
         self._key_order = KeyOrder(self, super().on_event)
         self._config_news = ConfigNews(self._say_news, self.set_timer)
         self._broom = Broom(lambda: self.bridge.tracker.busy > 0)
@@ -259,8 +265,21 @@ class BranchlineApp(Home):
         return key_name(super().get_key_display(binding), ascii_only=self._ascii.enabled)
 
     async def action_quit(self) -> None:
-        self.at_the_end()
-        self.exit()
+        """Leave, when what was asked for before is done; asked again, leave at once."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave())
+        else:
+            self._end()
+
+    async def _leave(self) -> None:
+        await self._key_order.see_through()
+        await until_done(self, lambda: any(each() for each in self.underway), PATIENCE)
+        self._end()
+
+    def _end(self) -> None:
+        if self._running:
+            self.at_the_end()
+            self.exit()
 
     def _fatal_error(self) -> None:
         """As Textual's, but without the values of variables: they may hold secrets."""

@@ -48,6 +48,7 @@ class Home(App[None]):
         memory: what is remembered until the next start.
         farewell: what is printed after the app is left.
         keepers: bring the memory up to date before the app ends, however it ends.
+        underway: each says whether something written is neither on disk nor kept by a keeper yet.
         next_models: by session, the model that answers its next message and no other.
         model_change: the last change of models, to be taken back; None when there is none.
         tour: the tour of the demo; None in a state that is none.
@@ -65,6 +66,7 @@ class Home(App[None]):
         self.model_change: ManyChanged | None = None
         self.farewell = ""
         self.keepers: list[Callable[[], None]] = []
+        self.underway: list[Callable[[], bool]] = []
         self._saved = self.memory
         self.tour: Tour | None = None
         self.wants_demo = False

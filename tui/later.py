@@ -1,15 +1,24 @@
 """Starting workers by what they do, not by coroutines: those of an app that is left at once would
-never be awaited."""
+never be awaited. And waiting, before the app ends, for what a person has asked for."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from textual.app import App
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
+from textual.screen import ModalScreen
 
-__all__ = ["later"]
+__all__ = ["ASKED_FOR", "later", "until_done"]
+
+ASKED_FOR = frozenset({"act", "decide", "dialog", "model", "step", "taken"})
+"""The groups of workers that write what a person asked for. Those of `dialog` wait for an answer
+first, and write after it."""
+
+POLL = 0.01
 
 
 def later(
@@ -30,3 +39,19 @@ def later(
 
     task: Any = until_gone  # Textual's own type leaves nothing for mypy to infer a result from
     node.run_worker(task, group=group, exclusive=exclusive)
+
+
+async def until_done(app: App[Any], underway: Callable[[], bool], patience: float) -> None:
+    """Wait for what a person asked for before now, or until it asks them something.
+
+    Args:
+        underway: whether something is on its way that is no worker of `ASKED_FOR`.
+        patience: seconds at most.
+    """
+    end = asyncio.get_running_loop().time() + patience
+    while asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(POLL)  # first of all: what was begun just now is not known yet
+        asks = app.screen_stack and isinstance(app.screen, ModalScreen)
+        works = any(one.group in ASKED_FOR and not one.is_finished for one in app.workers)
+        if (asks or not works) and not underway():
+            return

@@ -54,7 +54,9 @@ async def test_a_disk_that_takes_nothing_loses_nothing(state: Path, late: bool, 
         if then == "go and come back":
             home.open_session("agent:main:main")
         if late:
-            await until(pilot, lambda: bool(home.outbox._waiting), "it counts as waiting")
+            await until(
+                pilot, lambda: any(one.waits for one in home.outbox._sent), "it counts as waiting"
+            )
         disk.may_tell.set()
         await shows(pilot, "No space left")
         drafts = home.outbox.unsent()

@@ -18,15 +18,21 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, TextArea
 
+from tui.later import until_done
+
 __all__ = ["KeyOrder"]
 
-_LEADS = (
-    *("app.switch_mode(", "app.command_palette", "command_palette", "app.help", "help", "jump"),
-    "find_words",
+_MOVES = (
+    *("cursor_", "scroll", "page", "step(", "move(", "turn(", "edge(", "hit(", "lane(", "fold"),
+    *("app.focus_", "screen.try_scope("),
 )
+"""What only moves about starts with; it is pressed often, and leads nowhere else."""
 
 PATIENCE = 3.0
 """Seconds that keys wait for a screen at most."""
+
+QUESTION = 0.5
+"""Seconds that they wait at most for a question which the key before them may lead to."""
 
 
 class KeyOrder:
@@ -54,15 +60,22 @@ class KeyOrder:
         if leads:
             self._task = asyncio.create_task(self._see_through(target))
 
+    async def see_through(self) -> None:
+        """Wait until the key handed on last has done all it does, or asks a question."""
+        await self._settled(self._target())
+
     def _leads(self, key: Key) -> bool:
-        """Whether it leads to another screen, where it is pressed."""
-        writing = isinstance(self._app.focused, (Input, TextArea))
-        if key.is_printable and writing:
+        """Whether it may lead to another screen, dialog or pane, where it is pressed."""
+        focused = self._app.focused
+        field = focused if isinstance(focused, (Input, TextArea)) else None
+        if key.is_printable and field is not None:
             return False
         if isinstance(self._app.screen, ModalScreen):
             return not key.is_printable  # it may close the dialog
         active = self._app.screen.active_bindings.get(key.key)
-        return active is not None and active.binding.action.startswith(_LEADS)
+        if active is None or active.node is field:
+            return False
+        return not active.binding.action.startswith(_MOVES)
 
     @property
     def _stands(self) -> bool:
@@ -101,7 +114,9 @@ class KeyOrder:
             await _reached(screen.call_after_refresh)
             at_rest = screen.focused is not None or not screen.focus_chain
             if self._stands and screen is app.screen and screen.is_mounted and at_rest:
-                return
+                await until_done(app, lambda: False, QUESTION)
+                if screen is app.screen:
+                    return
             await asyncio.sleep(0.01)
 
 

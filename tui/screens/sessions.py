@@ -160,6 +160,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         self.outbox = Outbox(self.chat, self.composer, self.home.fail)
         self.outbox.load(self.home.memory.drafts)
         self.home.keepers.append(self.leave)
+        self.home.underway.append(lambda: self.outbox.underway)
         self.set_interval(20, self._ages)
         self.draw()
         self.composer.focus()
@@ -357,7 +358,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
             self.home.memory,
             last_session=key,
             drafts=self.outbox.unsent(),
-            next_models=dict(self.chat.next_models),
+            next_models=self.outbox.unused_models(),
             seen=self.tracker.seen(),
             known_until=self.tracker.latest,
             needs=self.tracker.lasting(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from engine.errors import BranchlineError
 from engine.text import safe_line, safe_text
 from engine.turns.order import Receipt
@@ -15,6 +17,15 @@ __all__ = ["PATIENCE", "Outbox"]
 
 PATIENCE = 0.4
 """Seconds after which a message that is not on disk yet counts as waiting its turn."""
+
+
+class _OnItsWay(Struct, eq=False):
+    """A text that is not on disk, the model chosen for it alone, and whether it waits its turn."""
+
+    ref: str
+    text: str
+    model: str | None = None
+    waits: bool = False
 
 
 class Outbox:
@@ -38,7 +49,7 @@ class Outbox:
         self.ref = ""
         self._fail = fail
         self._drafts: dict[str, str] = {}
-        self._waiting: dict[str, tuple[str, str]] = {}
+        self._sent: list[_OnItsWay] = []
 
     # drafts
 
@@ -57,9 +68,15 @@ class Outbox:
         """Everything written and not on disk, by session: also what waits its turn."""
         self._keep_draft()
         found = dict(self._drafts)
-        for ref, text in self._waiting.values():
-            found[ref] = _both(text, found.get(ref, ""))
+        for one in self._sent:
+            if one.waits:
+                found[one.ref] = _both(one.text, found.get(one.ref, ""))
         return found
+
+    def unused_models(self) -> dict[str, str]:
+        """The models chosen for next messages, by session: also for what is on its way."""
+        chosen = {one.ref: one.model for one in self._sent if one.model is not None}
+        return {**chosen, **self._chat.next_models}
 
     def _keep_draft(self) -> None:
         if self._composer.draft.strip():
@@ -69,44 +86,46 @@ class Outbox:
 
     # sending
 
+    @property
+    def underway(self) -> bool:
+        """Whether a text is on its way that does not wait for its turn, and is not on disk."""
+        return not all(one.waits for one in self._sent)
+
     async def send(self, text: str, ref: str) -> None:
         """Send a text to a session and see it to disk; an error brings it back.
 
         Args:
             ref: what the composer wrote to when it was sent off; it may write to another by now.
         """
-        taken = False
-        receipt: Receipt | None = None
+        sent = _OnItsWay(ref, text)
+        self._sent.append(sent)
         try:
             receipt = await self._chat.send(ref, text)
+            sent.model = receipt.order.model
             stored = asyncio.ensure_future(receipt.stored())
             done, _ = await asyncio.wait({stored}, timeout=PATIENCE)
-            taken = await self._wait_visibly(receipt, ref, text, waits=not done)
+            if not done and not receipt.finished:
+                await self._wait_visibly(sent)
             await stored
-            await self._taken(ref, text, taken)
+            if not sent.waits:
+                await self._taken(ref, text)
         except BranchlineError as error:
             self._fail(error)
-            self._bring_back(ref, text, taken)
-            self._chat.keep_model(ref, receipt.order.model if receipt is not None else None)
+            self._bring_back(ref, text, taken=sent.waits)
+            self._chat.keep_model(ref, sent.model)
             return
         finally:
-            if receipt is not None:
-                self._waiting.pop(receipt.turn_id, None)
+            self._sent.remove(sent)
         await self._answer_of_command(receipt, ref)
 
-    async def _wait_visibly(self, receipt: Receipt, ref: str, text: str, *, waits: bool) -> bool:
-        if not waits or receipt.finished:
-            return False
-        self._waiting[receipt.turn_id] = (ref, text)
-        await self._taken(ref, text, False)
-        if ref == self._chat.ref:
-            self._chat.note(f"waits its turn: {safe_line(text, limit=120)}")
-        return True
+    async def _wait_visibly(self, sent: _OnItsWay) -> None:
+        sent.waits = True
+        await self._taken(sent.ref, sent.text)
+        if sent.ref == self._chat.ref:
+            self._chat.note(f"waits its turn: {safe_line(sent.text, limit=120)}")
 
-    async def _taken(self, ref: str, text: str, already: bool) -> None:
+    async def _taken(self, ref: str, text: str) -> None:
         """Take a text out of where it was written, wherever that stands by now."""
-        if already:
-            return
         if ref == self.ref:
             await self._composer.accepted(text)
             return
@@ -117,7 +136,7 @@ class Outbox:
                 self._drafts[ref] = rest
         await self._composer.remember(text)
 
-    def _bring_back(self, ref: str, text: str, taken: bool) -> None:
+    def _bring_back(self, ref: str, text: str, *, taken: bool) -> None:
         """Put a text that was not stored back where it was written, unless it still stands there
         (then `taken` is False)."""
         if ref == self.ref and not taken:
