@@ -20,6 +20,18 @@ from tui.screens.sessions import SessionsScreen
 WIDE, SMALL, TINY = (120, 40), (80, 24), (50, 15)
 
 
+class Hand(Pilot[None]):
+    """Presses keys and waits until they have arrived: the app holds back those that come while
+    one before them leads elsewhere."""
+
+    async def press(self, *keys: str) -> None:
+        await super().press(*keys)
+        app = self.app
+        assert isinstance(app, BranchlineApp)
+        while app._key_order.holds and app.is_running:
+            await self.pause(0.01)
+
+
 @asynccontextmanager
 async def running(
     state_dir: Path,
@@ -32,7 +44,8 @@ async def running(
     """The app on an open engine, with its first session shown."""
     async with Engine.open(state_dir, environ={}, disk=disk, paced=paced, clock=clock) as engine:
         app = BranchlineApp(engine)
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with app.run_test(size=size, notifications=True):
+            pilot = Hand(app)
             await until(pilot, lambda: screen(app).chat.ref != "" and app.is_running)
             await pilot.pause()
             yield app, pilot

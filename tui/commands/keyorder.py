@@ -48,6 +48,12 @@ class KeyOrder:
         self._hand_on = hand_on
         self._waiting: deque[Key] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._passing = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are keys that were not handed on yet."""
+        return self._passing or bool(self._waiting)
 
     async def take(self, key: Key) -> None:
         """Hand a key on now, or when those before it are through."""
@@ -90,12 +96,13 @@ class KeyOrder:
             await self._settled(target)
             while self._waiting and self._stands:
                 key, target = self._waiting.popleft(), self._target()
-                done = asyncio.Event()
+                self._passing, done = True, asyncio.Event()
                 self._app.call_next(self._pass_on, key, done)
                 await _or_late(done)
+                self._passing = False
                 await self._settled(target)
         finally:
-            self._task = None
+            self._task, self._passing = None, False
 
     async def _pass_on(self, key: Key, done: asyncio.Event) -> None:
         if self._stands:
