@@ -47,7 +47,7 @@ async def conversing(
 
 async def test_the_conversation_marks_branches_and_goes_between_them(tmp_path: Path) -> None:
     async with conversing(tmp_path) as (app, pilot):
-        await shows(pilot, "⑂ 2 branches")
+        await shows(pilot, "┬ 2 branches")
         await pilot.press("right_square_bracket")
         await shows(pilot, "I cannot see it")
         assert await leaf(app) == "w2"
@@ -62,7 +62,7 @@ async def test_a_message_of_the_conversation_is_edited_and_sent_again(tmp_path: 
         await until(pilot, lambda: isinstance(app.screen, ForkDialog), "the dialog")
         app.screen.query_one(TextArea).load_text("Make it fly")
         await pilot.press("enter")
-        await shows(pilot, "⑂ 3 branches", "Make it fly", "offline model")
+        await shows(pilot, "┬ 3 branches", "Make it fly", "offline model")
         await until(pilot, lambda: "Use a generator" not in flat(pilot), "the other branch")
         assert app.current_mode == "sessions"
 
@@ -84,7 +84,7 @@ async def test_readings_cut_short_by_the_next_one_lose_nothing_of_the_conversati
         await until(pilot, lambda: isinstance(app.screen, ForkDialog), "the dialog")
         app.screen.query_one(TextArea).load_text("Make it fly")
         await pilot.press("enter")
-        await shows(pilot, "⑂ 3 branches", "Make it fly", "offline model")
+        await shows(pilot, "┬ 3 branches", "Make it fly", "offline model")
         await until(pilot, lambda: "Use a generator" not in flat(pilot), "the other branch")
         await say(pilot, "And land it")
         await until(pilot, lambda: "You said: “And" in flat(pilot), "the answer to it")

@@ -79,7 +79,7 @@ async def test_every_kind_of_entry_has_its_line_and_bookkeeping_none() -> None:
         assert "─◆ compacted · 27.1k → 4.3k ──" in text
         assert '▸ lookup {"limit": 3}' in text
         assert "◂ lookup ok · 11 characters · three found" in text
-        assert "⑂ summary of a branch" in text
+        assert "┬ summary of a branch" in text
         assert "remember this" in text
         assert "unknown entry: from_the_future" in text
         assert "hidden" not in text

@@ -292,7 +292,7 @@ async def test_labels_bookmarks_names_and_hiding_are_shown_and_undone(tmp_path: 
         await pilot.press("B")
         await until(pilot, lambda: isinstance(app.screen, Ask), "the dialog")
         await pilot.press(*"sky", "enter")
-        await shows(pilot, "⑂ sky")
+        await shows(pilot, "┬ sky")
         await pilot.press("H")
         await until(pilot, lambda: "What is the weather" not in flat(pilot), "it is hidden")
         await pilot.press("u")
@@ -301,7 +301,7 @@ async def test_labels_bookmarks_names_and_hiding_are_shown_and_undone(tmp_path: 
         await pilot.press("b")
         await until(pilot, lambda: any("stream" in r and "⚑" in r for r in rows(pilot)))
         await pilot.press("u", "u", "u")
-        await until(pilot, lambda: "⚑ rain" not in flat(pilot) and "⑂ sky" not in flat(pilot))
+        await until(pilot, lambda: "⚑ rain" not in flat(pilot) and "┬ sky" not in flat(pilot))
         assert last_step(await app.engine.tree(KEY)) is None
 
 

@@ -55,7 +55,7 @@ class Conversation(ChatScroll):
     wrote; a reply has none. **j k** go message by message, and what you do then is done with the
     message under the cursor: copy it, edit it and send it again, fork from it.
 
-    `◆` stands for messages that were folded into a summary, `⑂` says how many branches part at
+    `◆` stands for messages that were folded into a summary, `┬` says how many branches part at
     a message; **Enter** opens either, **[ ]** go to the branches beside this one.
     """
 
@@ -69,7 +69,7 @@ class Conversation(ChatScroll):
             "Open",
             id="conversation.open",
             show=False,
-            tooltip="Unfold a ◆, ⑂ or tool row, and fold it again",
+            tooltip="Unfold a ◆, ┬ or tool row, and fold it again",
         ),
         Binding("y", "copy", "Copy", id="conversation.copy", tooltip="Copy the message"),
         Binding(
@@ -249,7 +249,7 @@ class Conversation(ChatScroll):
         beside = self._branches.get(entry.id)
         if shown is None or beside is None:
             return shown
-        told = (shown.right, f"⑂ {beside} branches")
+        told = (shown.right, f"┬ {beside} branches")
         return replace(shown, right=" · ".join(part for part in told if part))
 
     def _described(self, page: HistoryPage, *, open_end: bool) -> list[Shown]:
@@ -340,7 +340,7 @@ class Conversation(ChatScroll):
         self._tell()
 
     def action_open(self) -> None:
-        """Enter: unfold what stands behind a ◆, ⑂ or tool row; any other is told to the screen."""
+        """Enter: unfold what stands behind a ◆, ┬ or tool row; any other is told to the screen."""
         view = self._current_view()
         if view is None:
             return

@@ -146,7 +146,7 @@ def describe(entry: Entry, *, agent: str, today: str) -> Shown | None:
         case "compaction":
             return Shown(entry.id, "rule", _compaction(entry), body=entry.text, entry=entry)
         case "branch_summary":
-            return Shown(entry.id, "rule", "⑂ summary of a branch", body=entry.text, entry=entry)
+            return Shown(entry.id, "rule", "┬ summary of a branch", body=entry.text, entry=entry)
         case "custom_message":
             name = safe_line(entry.custom_type or "note", limit=_TITLE_LIMIT)
             if entry.data.get("display") is False:

@@ -28,7 +28,7 @@ KEPT_ROWS = 4000
 _NAME = (5, 12)
 """Least and most cells of the names."""
 
-_ASCII = str.maketrans("├└│┆─●○◆◇⚑⑂◀◁⋯→▸·…◐", "|`|:-*o#+!Y<<~>>-~*")
+_ASCII = str.maketrans("├└│┆─●○◆◇⚑┬◀◁⋯→▸·…◐", "|`|:-*o#+!+<<~>>-~*")
 
 
 def in_ascii(text: str, glyphs: Glyphs) -> str:
@@ -228,7 +228,7 @@ class TreeLines:
             marks.append((f"{self._signs('⚑')} {label} ".replace("  ", " "), "label"))
         if name in self._names:
             branch = safe_line(self._names[name], limit=30)
-            marks.append((f"{self._signs('⑂')} {branch} ", "label"))
+            marks.append((f"{self._signs('┬')} {branch} ", "label"))
         if name == forest.outline.leaf:
             if self.live is None:
                 marks.append((f"{self._signs('◀')} leaf ", "leaf"))
