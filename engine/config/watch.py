@@ -9,7 +9,7 @@ up) is found by a look at the file every second.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import anyio
 
-__all__ = ["stopping", "watch_file"]
+__all__ = ["LOOK_SECONDS", "changes_in", "stopping", "watch_file"]
 
 LOOK_SECONDS = 1.0
 """How often the file is looked at besides."""
@@ -84,6 +84,39 @@ async def stopping() -> AsyncIterator[anyio.Event]:
         tasks.cancel_scope.cancel()
 
 
+async def changes_in(
+    folders: Iterable[str | Path],
+    stop: anyio.Event,
+    heed: Callable[[str], bool] = lambda name: True,
+) -> AsyncGenerator[bool, None]:
+    """Tell of each burst of changes in some folders, until `stop` is set.
+
+    Args:
+        heed: whether a file counts, by its name.
+
+    Yields:
+        True after a burst, False when nothing happened for `LOOK_SECONDS`.
+
+    Raises:
+        OSError: a folder is not there, or went.
+    """
+    from watchfiles import awatch
+
+    watch = awatch(
+        *folders,
+        watch_filter=lambda _, found: heed(os.path.basename(found)),
+        debounce=GATHER_MS,
+        step=STEP_MS,
+        stop_event=stop,
+        rust_timeout=round(LOOK_SECONDS * 1000),
+        yield_on_timeout=True,
+        recursive=False,
+    )
+    async with aclosing(watch) as bursts:
+        async for changes in bursts:
+            yield bool(changes)
+
+
 async def watch_file(path: Path, changed: Callable[[], Awaitable[object]]) -> None:
     """Call `changed` when a file may hold something else, until cancelled; once at the start too.
 
@@ -99,7 +132,6 @@ async def _watch(path: Path, changed: Callable[[], Awaitable[object]], stop: any
     """Watch for as long as the way to the file stays the same."""
     import anyio
     from anyio.to_thread import run_sync
-    from watchfiles import awatch
 
     trail, state = await run_sync(_look, path)
     await changed()
@@ -109,22 +141,12 @@ async def _watch(path: Path, changed: Callable[[], Awaitable[object]], stop: any
         await anyio.sleep(LOOK_SECONDS)
         return
     try:
-        watch = awatch(
-            *folders,
-            watch_filter=lambda _, found: os.path.basename(found) in names,
-            debounce=GATHER_MS,
-            step=STEP_MS,
-            stop_event=stop,
-            rust_timeout=round(LOOK_SECONDS * 1000),
-            yield_on_timeout=True,
-            recursive=False,
-        )
-        async with aclosing(watch) as told:
-            async for changes in told:
+        async with aclosing(changes_in(folders, stop, names.__contains__)) as told:
+            async for changed_now in told:
                 way, now = await run_sync(_look, path)
                 if way != trail:
                     break
-                if changes or now != state:
+                if changed_now or now != state:
                     state = now
                     await changed()
     except OSError:  # a folder went in the moment of asking: look again

@@ -9,7 +9,7 @@ cost what 10 cost, and the trace asks it about every rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
@@ -32,17 +32,7 @@ MatchedBy = Literal[
 Tier = Literal[MatchedBy, "routing"]
 """A tier as the trace names it; `routing` is a pattern of the config's `routing` map."""
 
-TIERS: tuple[MatchedBy, ...] = (
-    "binding.peer",
-    "binding.peer.parent",
-    "binding.peer.wildcard",
-    "binding.guild+roles",
-    "binding.guild",
-    "binding.team",
-    "binding.account",
-    "binding.channel",
-    "default",
-)
+TIERS: tuple[MatchedBy, ...] = get_args(MatchedBy)
 """Most specific first; tier 1 of SPEC §2 is `TIERS[0]`."""
 
 PeerClass = Literal["dm", "room"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from textual.app import App
 from textual.theme import Theme
 
-from engine.config.watch import stopping
+from engine.config.watch import LOOK_SECONDS, changes_in, stopping
 from engine.errors import Problem
 from tui.home import Home
 from tui.look.theme import ThemeFile, read_themes
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     import anyio
 
 __all__ = ["ThemeFolder"]
-
-LOOK_SECONDS = 1.0
-"""How often it is looked whether there is a folder, or another one in its place."""
-
-GATHER_MS, STEP_MS = 100, 15
-"""How long a burst of changes is gathered at most, and how long it must be quiet."""
 
 
 class ThemeFolder:
@@ -67,21 +61,10 @@ class ThemeFolder:
 
     async def _wait(self, number: int, stop: anyio.Event) -> None:
         """Look at each change for as long as the folder is the same."""
-        from watchfiles import awatch
-
         try:
-            watch = awatch(
-                self._folder,
-                debounce=GATHER_MS,
-                step=STEP_MS,
-                stop_event=stop,
-                rust_timeout=round(LOOK_SECONDS * 1000),
-                yield_on_timeout=True,
-                recursive=False,
-            )
-            async with aclosing(watch) as told:
-                async for changes in told:
-                    if changes:
+            async with aclosing(changes_in([self._folder], stop)) as told:
+                async for changed in told:
+                    if changed:
                         await self.look()
                     if await asyncio.to_thread(_number, self._folder) != number:
                         return

@@ -218,6 +218,20 @@ class CockpitScreen(Screen[None]):
         self.app.copy_to_clipboard(text)
         self.notify(safe_line(text, limit=200), title=f"{what} copied", markup=False, timeout=3)
 
+    def copy_selected(self) -> bool:
+        """What is selected, to the clipboard; False when nothing is."""
+        area = self.focused if isinstance(self.focused, TextArea) else None
+        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
+        if selected:
+            self.app.copy_to_clipboard(selected)
+            self.notify("Copied", timeout=2, markup=False)
+        return bool(selected)
+
+    def action_copy(self) -> None:
+        """^C at rest: copy what is selected, else say how to leave."""
+        if not self.copy_selected():
+            self.notify("^Q leaves Branchline", timeout=3, markup=False)
+
     # going about
 
     def jump_targets(self) -> list[Widget]:

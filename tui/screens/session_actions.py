@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual import getters, on
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from engine.routing.envelope import OPERATOR_CHANNEL, Envelope
 from engine.routing.router import Route
@@ -81,21 +81,8 @@ class SessionActions(PaneScreen):
 
     def action_stop(self) -> None:
         """^C while an answer is being written: stop it, unless something is selected."""
-        if not self._copy_selected():
+        if not self.copy_selected():
             self.run_worker(self.engine.cancel(self.chat.key), group="cancel")
-
-    def action_copy(self) -> None:
-        """^C at rest: copy what is selected, else say how to leave."""
-        if not self._copy_selected():
-            self.notify("^Q leaves Branchline", timeout=3, markup=False)
-
-    def _copy_selected(self) -> bool:
-        area = self.focused if isinstance(self.focused, TextArea) else None
-        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
-        if selected:
-            self.app.copy_to_clipboard(selected)
-            self.notify("Copied", timeout=2, markup=False)
-        return bool(selected)
 
     def action_filter(self) -> None:
         if not self.pane_shown("sidebar"):

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.reactive import var
-from textual.widgets import TextArea
 
 from engine.clock import iso
 from engine.config.schema import DmScope
@@ -351,20 +350,8 @@ class SimulatorScreen(PlayScreen):
         self.call_after_refresh(self.draw)
 
     def action_stop(self) -> None:
-        if not self._copy_selected() and (person := self.current) is not None:
+        if not self.copy_selected() and (person := self.current) is not None:
             self.run_worker(self.house.engine.cancel(self._key(person)), group="cancel")
-
-    def action_copy(self) -> None:
-        if not self._copy_selected():
-            self.notify("^Q leaves Branchline", timeout=3, markup=False)
-
-    def _copy_selected(self) -> bool:
-        area = self.focused if isinstance(self.focused, TextArea) else None
-        selected = self.get_selected_text() or (area.selected_text if area is not None else "")
-        if selected:
-            self.app.copy_to_clipboard(selected)
-            self.notify("Copied", timeout=2, markup=False)
-        return bool(selected)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
