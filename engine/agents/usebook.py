@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
 from engine.events import EntryAppended, Event
+from engine.routing.envelope import Envelope
 from engine.routing.usage import Seen, Tally
 from engine.sessions.store import Store
 from engine.turns.recorded import Recorded, by_name, recorded_messages, recorded_of
@@ -56,6 +57,10 @@ class UseBook:
     def seen(self) -> Seen:
         """What was counted so far."""
         return self._tally.seen()
+
+    def names(self) -> dict[Envelope, str]:
+        """What their senders called themselves last. It is not made safe."""
+        return self._tally.names()
 
     async def keep(self, told: Callable[[], None] = lambda: None) -> None:
         """Count until cancelled; `told` is called once the recorded messages are in.

@@ -155,7 +155,10 @@ class _Words(Struct, frozen=True):
 
 
 def preview(
-    old: Config, new: Config, envelopes: Iterable[Envelope] | Mapping[Envelope, int]
+    old: Config,
+    new: Config,
+    envelopes: Iterable[Envelope] | Mapping[Envelope, int],
+    called: Mapping[Envelope, str] | None = None,
 ) -> Preview:
     """Compare where messages go under two configs.
 
@@ -164,6 +167,7 @@ def preview(
         new: the one to be tried.
         envelopes: recorded messages, or how many there are of each sort; texts are not looked at,
             so any order gives one answer.
+        called: what the senders of some are called, where the messages themselves do not say.
     """
     before, after = Router(old), Router(new)
     links = IdentityLinks(new.session.identity_links)
@@ -174,7 +178,8 @@ def preview(
         old_key, new_key = before.route(envelope).session_key, after.route(envelope).session_key
         person = person_of(envelope, links)
         words[_Words(person, old_key, new_key)] += count
-        names[person][(envelope.sender and envelope.sender.name) or ""] += count
+        own = envelope.sender.name if envelope.sender is not None else ""
+        names[person][own or (called or {}).get(envelope, "")] += count
     into: dict[str, Counter[_Words]] = defaultdict(Counter)
     out_of: dict[str, Counter[_Words]] = defaultdict(Counter)
     for one, count in words.items():

@@ -58,6 +58,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._seen: dict[Envelope, Use] = {}
+        self._names: dict[Envelope, tuple[int, str]] = {}
         self.whole = True
 
     def add(self, envelope: Envelope, when: int) -> None:
@@ -68,10 +69,18 @@ class Tally:
             self.whole = False
             return
         self._seen[key] = (before or NEVER) + Use(1, when)
+        name = envelope.sender.name if envelope.sender is not None else ""
+        if name and when >= self._names.get(key, (when, ""))[0]:
+            self._names[key] = when, name
 
     def seen(self) -> Seen:
         """What was counted so far; later messages do not change it."""
         return dict(self._seen)
+
+    def names(self) -> dict[Envelope, str]:
+        """What the senders of what was counted called themselves last, where they did. It is not
+        made safe."""
+        return {envelope: name for envelope, (_, name) in self._names.items()}
 
 
 def use_by_rule(router: Router, seen: Seen) -> dict[str, Use]:

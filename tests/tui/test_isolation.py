@@ -245,7 +245,7 @@ async def test_a_scope_is_shown_with_its_effect_then_written_then_undone(
         await choose(pilot, "main")
         await shows(pilot, "▲ WORDS BECOME VISIBLE 2")
         if size == (120, 40):
-            await shows(pilot, "MERGES 1", f"into {MAIN}", f"from {ALICE}")
+            await shows(pilot, "MERGES 1", "into Alice, Bob", f"from Alice · 1 message · {ALICE}")
             await shows(pilot, "Bob would see 1 message of Alice")
         assert app.engine.config.session.dm_scope == "per-channel-peer"
         await pilot.press("enter")
@@ -331,7 +331,7 @@ async def test_a_scope_that_separates_shows_the_split_and_no_exposure(state: Pat
         change_scope(app)
         await shows(pilot, "Change dmScope", "This is in force now")
         await choose(pilot, "per-channel-peer")
-        await shows(pilot, "SPLITS 1", f"of {MAIN}", f"to {ALICE}")
+        await shows(pilot, "SPLITS 1", f"of Alice, Bob · {MAIN}", "to Alice · 1 message")
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, ScopeDialog))
         assert app.engine.revision == 1

@@ -114,9 +114,16 @@ def test_a_preview_counts_what_becomes_of_each() -> None:
         "e": StoreError("the disk failed"),
     }
     told = counts_of(seen, tuple(seen))
-    assert told == "3 change: 1 fits, 1 would be compacted, 1 does not fit"
-    assert counts_of(seen, ("a",)) == "1 changes: 1 fits"
-    assert counts_of(seen, ("d", "e")) == "0 change"
+    assert told == (
+        "3 sessions change: 1 fits, 1 would be compacted, 1 does not fit; 1 could not be looked at"
+    )
+    assert counts_of(seen, ("a",)) == "1 session changes: its next message fits"
+    assert counts_of(seen, ("c", "d")) == "1 session changes: its next message does not fit"
+    assert counts_of(seen, ("d",)) == "No session changes: they have this model already"
+    assert counts_of(seen, ("d", "e")) == "No session changes; 1 could not be looked at"
+    assert counts_of(seen, ()) == "All are left out: no session changes"
+    alike = {"a": outlook("fits"), "b": outlook("fits")}
+    assert counts_of(alike, tuple(alike)) == "2 sessions change: all of them fit"
     assert verdict_words(seen["d"])[0] == "stays as it is"
     assert verdict_words(seen["e"]) == ("the disk failed", "needs")
     assert verdict_words(None)[0].startswith("looking")

@@ -251,7 +251,9 @@ async def test_several_sessions_change_with_a_preview_and_one_undo(state: Path) 
         await picker(pilot)
         await pilot.press(*"tiny", "enter")
         await until(pilot, lambda: isinstance(app.screen, ModelSwitch), "the preview")
-        await until(pilot, lambda: "2 change: 2 fit" in text(app), "it was looked at")
+        await until(
+            pilot, lambda: "2 sessions change: all of them fit" in text(app), "it was looked at"
+        )
         shown = text(app)
         assert "offline/echo → ▲ offline/echo-2k" in shown and "32k → 2k" in shown
         assert "▲ offline/echo-4k → ▲ offline/echo-2k" in shown and "4k → 2k" in shown
@@ -276,11 +278,12 @@ async def test_the_preview_tells_what_would_not_fit_and_leaves_out(state: Path) 
         await pilot.press(*"tiny", "enter")
         await until(pilot, lambda: isinstance(app.screen, ModelSwitch), "the preview")
         await until(pilot, lambda: "1 would be compacted" in text(app), "it was looked at")
-        assert "would be compacted (" in text(app) and "1 fits" in text(app)
+        assert "would be compacted (" in text(app)
+        assert "2 sessions change: 1 fits, 1 would be compacted" in text(app)
         switch = app.screen
         switch.query_one(RowList).go_to(ALICE)
         await pilot.press("space")
-        await shows(pilot, "1 changes: 1 fits")
+        await shows(pilot, "1 session changes: its next message fits")
         assert "[ ] Alice" in text(app) and "left out" in text(app)
         await pilot.press("enter")
         await until(pilot, lambda: app.model_change is not None)

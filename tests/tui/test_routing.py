@@ -329,6 +329,16 @@ async def test_a_tried_message_is_sent_for_real_after_a_question(tmp_path: Path)
 # dmScope
 
 
+async def test_people_stand_with_their_names_in_bindings_and_previews(tmp_path: Path) -> None:
+    async with routing(tmp_path, people=()) as (app, pilot, _):
+        for peer, name in (("vip", "Anna"), ("4711", "Boris")):
+            envelope = Envelope("telegram", "hi", peer=Peer("dm", peer), sender=Sender(peer, name))
+            await (await app.engine.submit(envelope)).result()
+        await shows(pilot, "telegram · dm · Anna (")
+        await pilot.press("left", "left")
+        await shows(pilot, "from Boris · agent:mia:telegram:dm:4711", "to Boris · 1 message")
+
+
 @pytest.mark.parametrize("size", [WIDE, SMALL, TINY])
 async def test_a_scope_is_tried_then_written_then_undone(
     tmp_path: Path, size: tuple[int, int]

@@ -95,6 +95,9 @@ def test_what_a_binding_asks_for_is_said_in_words() -> None:
     )
     match = Match(channel="d", account_id="work", guild_id=742, roles=("a", "b"))
     assert match_words(match) == "d · account work · guild 742 · roles a | b"
+    telegram = Match(channel="telegram", peer=PeerMatch(kind="dm", id="111"))
+    assert match_words(telegram, "Anna") == "telegram · dm · Anna (111)"
+    assert match_words(telegram, "\x1b[1m") == "telegram · dm · ␛[1m (111)"
     assert match_words(Match(channel="", team_id="\x1b[1m")) == "no channel · team ␛[1m"
     example = example_of(match)
     assert (example.account_id, example.guild_id, example.member_role_ids) == (

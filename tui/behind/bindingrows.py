@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -11,7 +11,7 @@ from engine.config.schema import Binding, Match
 from engine.errors import Problem
 from engine.routing.bindings import TIERS, Rule, Tier
 from engine.routing.envelope import Envelope, Peer
-from engine.routing.ids import chat_kind
+from engine.routing.ids import chat_kind, token, trim
 from engine.routing.lint import Lint, lint_config
 from engine.routing.patterns import Pattern
 from engine.routing.usage import NEVER, Seen, Use, use_by_rule
@@ -77,15 +77,20 @@ class Study(Struct, frozen=True):
         return next((row for row in self.rows if row.key == key), None)
 
 
-def study(setup: Setup, seen: Seen) -> Study:
-    """Look at a config. Costs about what linting it costs."""
+def study(setup: Setup, seen: Seen, names: Mapping[Envelope, str] | None = None) -> Study:
+    """Look at a config. Costs about what linting it costs.
+
+    Args:
+        names: what the senders of some of the messages called themselves.
+    """
     uses = use_by_rule(setup.router, seen)
     lints = lint_config(setup.config)
     found = [Lint("file", problem) for problem in setup.snapshot.problems]
     told = _Told([*found, *lints], uses)
+    people = _people(names or {})
     config, router = setup.config, setup.router
     rules = sorted(router.rules, key=lambda rule: (TIERS.index(rule.tier), rule.order))
-    rows = [_of_rule(rule, config.bindings[rule.order], told) for rule in rules]
+    rows = [_of_rule(rule, config.bindings[rule.order], told, people) for rule in rules]
     rows += [_of_pattern(pattern, told) for pattern in router.patterns]
     rows.append(told.row("default", None, "agents", "default", "all else", router.agents.default))
     return Study(tuple(rows), tuple(told.rest()))
@@ -136,12 +141,24 @@ class _Told:
                 yield lint.problem
 
 
-def _of_rule(rule: Rule, binding: Binding, told: _Told) -> BindingRow:
+_People = Mapping[tuple[str, str], str]
+"""What those who write directly are called, by channel and id."""
+
+
+def _people(names: Mapping[Envelope, str]) -> _People:
+    direct = ((one, name) for one, name in names.items() if one.peer and one.peer.kind == "dm")
+    return {(token(one.channel), trim(one.peer.id)): name for one, name in direct if one.peer}
+
+
+def _of_rule(rule: Rule, binding: Binding, told: _Told, people: _People) -> BindingRow:
     head, _, name = (binding.comment or "").partition("from agents.")
     elsewhere = bool(name) and not head
     place = dotted(("agents", name)) if elsewhere else rule.name
     index = None if elsewhere else rule.order
-    match, example = match_words(binding.match), example_of(binding.match)
+    asked, example = binding.match, example_of(binding.match)
+    direct = asked.peer is not None and chat_kind(asked.peer.kind) == "dm"
+    peer = trim(str(asked.peer.id)) if direct and asked.peer else ""
+    match = match_words(asked, people.get((token(asked.channel), peer), ""))
     written = binding.agent_id.strip()
     agent = written if written.lower() == rule.agent_id else f"{written} → {rule.agent_id}"
     return told.row(rule.name, index, place, rule.tier, match, agent, example)
@@ -153,8 +170,12 @@ def _of_pattern(pattern: Pattern, told: _Told) -> BindingRow:
     return told.row(pattern.name, None, place, "routing", match, pattern.agent_id)
 
 
-def match_words(match: Match) -> str:
-    """What a binding asks for: `telegram · dm · alice`, `discord · guild 742 · roles staff`."""
+def match_words(match: Match, called: str = "") -> str:
+    """What a binding asks for: `telegram · dm · alice`, `discord · guild 742 · roles staff`.
+
+    Args:
+        called: the name of its peer, to stand before the id: `telegram · dm · Alice (111)`.
+    """
     words = [match.channel or "no channel"]
     account = str(match.account_id or "").strip()
     if account == "*":
@@ -164,7 +185,9 @@ def match_words(match: Match) -> str:
     if match.peer is not None:
         kind = chat_kind(match.peer.kind) or match.peer.kind
         peer_id = str(match.peer.id)
-        words += [kind, "anybody" if peer_id == "*" else peer_id]
+        named = f"{safe_line(called, limit=30)} ({peer_id})"
+        other = called and called.casefold() != peer_id.casefold()
+        words += [kind, "anybody" if peer_id == "*" else named if other else peer_id]
     for name, value in (("guild", match.guild_id), ("team", match.team_id)):
         if value is not None:
             words.append(f"{name} {value}")

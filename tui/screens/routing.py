@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from engine.config.revisions import Revision
 from engine.config.schema import Config
 from engine.errors import BranchlineError, ConfigError, Problem
 from engine.events import ConfigBroken, ConfigChanged, ConfigMoved
+from engine.routing.envelope import Envelope
 from engine.routing.preview import Preview, preview
 from engine.routing.usage import Seen, dm_sessions
 from engine.text import safe_line
@@ -46,13 +47,15 @@ LETTER_REST = 0.05
 """Seconds after a letter in the form until what would become of the message is worked out."""
 
 
-def _effects(now: Config, then: Config, seen: Seen) -> tuple[Preview, dict[str, int]]:
+def _effects(
+    now: Config, then: Config, seen: Seen, names: Mapping[Envelope, str]
+) -> tuple[Preview, dict[str, int]]:
     """(what the draft does to the conversations there are, sessions of direct messages by scope)"""
     counts = {envelope: use.messages for envelope, use in seen.items()}
     sessions: dict[str, int] = {
         scope: len(dm_sessions(with_scope(then, scope), seen)) for scope, _ in SCOPES
     }
-    return preview(now, then, counts), sessions
+    return preview(now, then, counts, names), sessions
 
 
 def _lint_content(problems: Sequence[Problem], glyphs: Glyphs) -> Content:
@@ -180,10 +183,10 @@ class RoutingScreen(RoutingActions):
         self._await_revision(text, kept)
         await self._rebase(text)
         uses = self.engine.uses
-        counted, ready, seen = uses.version, uses.ready, uses.seen()
-        found = await asyncio.to_thread(study, self.setup, seen)
+        counted, ready, seen, names = uses.version, uses.ready, uses.seen(), uses.names()
+        found = await asyncio.to_thread(study, self.setup, seen, names)
         now, then = self.engine.config, self.setup.config
-        moved, sessions = await asyncio.to_thread(_effects, now, then, seen)
+        moved, sessions = await asyncio.to_thread(_effects, now, then, seen, names)
         pending = await self.pending()
         if self.gone:
             return

@@ -66,6 +66,19 @@ def test_too_many_sorts_of_messages_are_not_kept_and_it_is_known(monkeypatch: An
     assert sum(use.messages for use in tally.seen().values()) == 7
 
 
+def test_people_keep_the_name_that_they_used_last() -> None:
+    tally = Tally()
+    for when, name in ((2, "Al"), (3, "Alice"), (1, "A"), (4, "")):
+        tally.add(replace(dm("111"), sender=Sender("111", name)), when)
+    tally.add(dm("b"), 1)
+    assert sorted(tally.names().values()) == ["Alice", "B"]
+    counted = {envelope: use.messages for envelope, use in tally.seen().items()}
+    scope = Config(session=Session(dm_scope="per-peer"))
+    found = preview(CONFIG, scope, counted, tally.names())
+    assert (found.called("tg:111"), found.called("tg:b")) == ("Alice", "B")
+    assert preview(CONFIG, scope, counted).called("tg:111") == "tg:111"
+
+
 ENVELOPES = st.builds(
     Envelope,
     channel=st.sampled_from(["tg", "slack", "irc"]),

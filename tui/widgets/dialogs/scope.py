@@ -28,6 +28,9 @@ __all__ = ["ScopeDialog", "effects"]
 KEPT = 12
 """Sessions named that stay as they are."""
 
+NAMED = 4
+"""People of one session that are named; the rest is counted."""
+
 LISTED = 40
 """Changes of one sort that are spelled out; the rest is counted."""
 
@@ -166,17 +169,30 @@ def _changes(
         return []
     rows = [Content.styled(f"{title} {len(changes):,}", MUTED_BOLD)]
     for change in changes[:LISTED]:
-        rows.append(Content.assemble(f"  {here} ", (_line(change.key), "bold")))
+        rows.append(_whole(change, here, found, glyphs))
         rows += [_share(part, there, found, glyphs) for part in change.parts[:LISTED]]
         rows += _rest(len(change.parts))
     return [*rows, *_rest(len(changes)), Content("")]
 
 
+def _whole(change: Change, here: str, found: Preview, glyphs: Glyphs) -> Content:
+    """The session that is merged into, split or left: whose it is, then its key."""
+    people = sorted({one for part in change.parts for one in part.people})
+    key = f" {glyphs.dot} {_line(change.key)}"
+    return Content.assemble(f"  {here} ", (_people(people, found), "bold"), (key, MUTED))
+
+
 def _share(part: Share, there: str, found: Preview, glyphs: Glyphs) -> Content:
-    people = ", ".join(_line(found.called(one)) for one in part.people[:4])
-    more = f" and {len(part.people) - 4:,} more" if len(part.people) > 4 else ""
-    told = f" {glyphs.dot} {part.messages:,} of {people}{more}"
-    return Content.assemble(f"     {there} {_line(part.key)}", (told, MUTED))
+    noun = "message" if part.messages == 1 else "messages"
+    told = f" {glyphs.dot} {part.messages:,} {noun} {glyphs.dot} {_line(part.key)}"
+    return Content.assemble(f"     {there} {_people(part.people, found)}", (told, MUTED))
+
+
+def _people(people: Sequence[str], found: Preview) -> str:
+    """Whose a session is, by their names: `Alice, Bob and 2 more`."""
+    named = ", ".join(_line(found.called(one)) for one in people[:NAMED])
+    more = f" and {len(people) - NAMED:,} more" if len(people) > NAMED else ""
+    return f"{named}{more}"
 
 
 def _rest(count: int) -> list[Content]:

@@ -41,21 +41,47 @@ def verdict_words(seen: Seen | None) -> tuple[str, str]:
 
 
 def counts_of(seen: Mapping[str, Seen], chosen: Sequence[str]) -> str:
-    """`5 change: 3 fit, 1 would be compacted, 1 does not fit`."""
-    outlooks = [one for key in chosen if isinstance(one := seen.get(key), Outlook) and one.changes]
-    kinds: list[tuple[tuple[Verdict, ...], str, str]] = [
-        (("fits",), "fits", "fit"),
-        (("compacts",), "would be compacted", "would be compacted"),
-        (("cut", "over"), "does not fit", "do not fit"),
-        (("unusable",), "could not answer", "could not answer"),
-    ]
+    """What would happen to the chosen sessions, as a sentence: `5 sessions change: 3 fit, 1 would
+    be compacted, 1 does not fit`."""
+    looked = [seen[key] for key in chosen if key in seen]
+    failed = sum(isinstance(one, BranchlineError) for one in looked)
+    verdicts = [one.verdict for one in looked if isinstance(one, Outlook) and one.changes]
+    missed = f"; {failed:,} could not be looked at" if failed else ""
+    if not chosen:
+        return "All are left out: no session changes"
+    if not verdicts:
+        return f"No session changes{missed or ': they have this model already'}"
+    if len(verdicts) == 1:
+        return f"1 session changes: {_ONE[verdicts[0]]}{missed}"
+    told = _tally(verdicts)
+    return f"{len(verdicts):,} sessions change: {told}{missed}"
+
+
+_ONE: dict[Verdict, str] = {
+    "fits": "its next message fits",
+    "compacts": "older messages would be compacted first",
+    "cut": "not all of it fits, so the oldest messages would be left out",
+    "over": "its next message does not fit",
+    "unusable": "the model could not answer",
+}
+_SEVERAL: tuple[tuple[frozenset[Verdict], str, str], ...] = (
+    (frozenset({"fits"}), "fits", "fit"),
+    (frozenset({"compacts"}), "would be compacted", "would be compacted"),
+    (frozenset({"cut", "over"}), "does not fit", "do not fit"),
+    (frozenset({"unusable"}), "could not answer", "could not answer"),
+)
+
+
+def _tally(verdicts: Sequence[Verdict]) -> str:
+    """`3 fit, 1 would be compacted`; `all of them fit` where there is one kind only."""
     told = []
-    for verdicts, singular, plural in kinds:
-        number = sum(outlook.verdict in verdicts for outlook in outlooks)
+    for kinds, singular, plural in _SEVERAL:
+        number = sum(verdict in kinds for verdict in verdicts)
+        if number == len(verdicts):
+            return f"all of them {plural}"
         if number:
             told.append(f"{number:,} {singular if number == 1 else plural}")
-    verb = "changes" if len(outlooks) == 1 else "change"
-    return f"{len(outlooks):,} {verb}" + (f": {', '.join(told)}" if told else "")
+    return ", ".join(told)
 
 
 def _columns(width: int) -> tuple[int, int, int, int]:
