@@ -15,11 +15,12 @@ import os
 import re
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
-from engine.errors import StoreError
+from engine.errors import BranchlineError, StoreError
 
 __all__ = [
     "NOT_ROLLED_BACK",
@@ -274,6 +275,7 @@ def write_atomic(
     mode: int = 0o600,
     exact: bool = False,
     sync: bool = True,
+    may_replace: Callable[[], None] | None = None,
 ) -> None:
     """Replace a file's content so that a crash leaves the old or the new, never a mixture.
 
@@ -282,6 +284,8 @@ def write_atomic(
         mode: the new file's permissions.
         exact: they hold whatever the umask takes away.
         sync: False for what can be made anew: when the power goes, neither may be left.
+        may_replace: called when all is written, right before the old content goes; what it
+            raises leaves that in place.
 
     Raises:
         OSError: the old content stands; no temporary file is left behind.
@@ -299,8 +303,10 @@ def write_atomic(
                 disk.fsync(fd)
         finally:
             disk.close(fd)
+        if may_replace is not None:
+            may_replace()
         disk.rename(temporary, path)
-    except OSError:
+    except (OSError, BranchlineError):
         with contextlib.suppress(OSError):
             disk.unlink(temporary)
         raise

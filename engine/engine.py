@@ -376,7 +376,7 @@ class Engine:
 
     async def set_scope(self, scope: DmScope) -> int:
         """Change `session.dmScope` as `apply_config` does. Sessions stay under their keys."""
-        return await self.apply_config(self.settings.with_scope(scope))
+        return await self.settings.set_scope(scope)
 
     async def undo_config(self) -> int | None:
         """Take the last change back, in the file too if made there; None when there is none."""

@@ -33,7 +33,7 @@ from engine.turns.choice import layers_of
 from engine.turns.intake import make_order
 from engine.turns.order import Order, Setup
 from engine.turns.origin import envelope_of
-from engine.turns.pool import LiveSession
+from engine.turns.pool import Hold, LiveSession
 from engine.values import replace
 
 if TYPE_CHECKING:
@@ -109,12 +109,14 @@ class Looker:
         """Keep a session open until cancelled, so that its tree can be read at any time."""
         import anyio
 
-        held = self._kitchen.pool.using(ref)
-        await in_thread(held.__enter__)
+        hold = Hold(self._kitchen.pool, ref)
         try:
+            await in_thread(hold.take)
             await anyio.sleep_forever()
         finally:
-            held.__exit__(None, None, None)
+            # Where it is still being opened, that is waited for: in the thread.
+            with anyio.CancelScope(shield=True):
+                await in_thread(hold.let_go)
 
     async def xray(self, ref: str, leaf: str) -> Xray:
         """What the next request from an entry would hold, and why."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from engine.agents.moved import Moved
 from engine.agents.planning import Plan, Reading
-from engine.agents.settings import Settings
+from engine.agents.settings import Earlier, Settings
 from engine.clock import Clock
 from engine.config.changes import changed_paths
 from engine.config.edit import Edit, replace_text
@@ -119,13 +118,30 @@ class ConfigRoom:
 
     # in memory
 
-    async def apply(self, config: str | Config) -> int:
-        """Put another config in force; the file is not written. See `Engine.apply_config`."""
+    async def apply(self, config: str | Config, *, only_at: int | None = None) -> int:
+        """Put another config in force; the file is not written. See `Engine.apply_config`.
+
+        Raises:
+            ConfigError: the text cannot be used.
+            EditRefused: another revision than `only_at` is in force by now; it stays.
+        """
+        async with self._turn:
+            return await self._apply(config, only_at)
+
+    async def set_scope(self, scope: DmScope) -> int:
+        """Change `session.dmScope` and nothing else of what is in force; see `apply`."""
+        async with self._turn:
+            return await self._apply(self.with_scope(scope), None)
+
+    async def _apply(self, config: str | Config, only_at: int | None) -> int:
         try:
-            return self.adopt(await in_thread(self._settings.prepare, config))
+            setup = await in_thread(self._settings.prepare, config)
         except ConfigError as error:
             self._settings.mark(error.problems)
             raise
+        if only_at is not None and self.setup.snapshot.revision != only_at:
+            raise EditRefused("the config changed while this was shown; look at it again")
+        return self.adopt(setup)
 
     def prepare(self, config: str | Config) -> Setup:
         """Make ready what would hold under another config, for `adopt`.
@@ -223,8 +239,9 @@ class ConfigRoom:
 
     async def _good(self, config: Config, loaded: Loaded, start: float | None = None) -> None:
         """Put what the file says in force, and tell what that changed."""
-        was, problems = self.setup.config, self.setup.snapshot.problems
         setup = await in_thread(self._settings.make, self.setup.snapshot.after(loaded))
+        # Not before: another may have come into force in memory while this one was made.
+        was, problems = self.setup.config, self.setup.snapshot.problems
         if start is not None:
             self._took(start, ok=True)
         before = self._good_text if config != self._of_file else None
@@ -315,10 +332,8 @@ class ConfigRoom:
             EditRefused: there is no such revision.
             StoreError: the file or the revisions cannot be read.
         """
-        return await in_thread(self._rollback, number)
-
-    def _rollback(self, number: int) -> Edit:
-        return rollback_edit(self._disk, self.path, number, state_dir=self._state_dir)
+        disk, state = self._disk, self._state_dir
+        return await in_thread(lambda: rollback_edit(disk, self.path, number, state_dir=state))
 
     # back to what was before
 
@@ -329,12 +344,18 @@ class ConfigRoom:
         Raises:
             EditRefused, StoreError: the file cannot be read.
         """
+        text = self._text_before
+        return None if text is None else replace_text(await self.text(), text, "undo")
+
+    @property
+    def _text_before(self) -> str | None:
+        """What the file gets with the next step back; None where it stays as it is."""
         earlier = self._settings.earlier
         if earlier is not None and earlier.file is None:
             return None
-        before = earlier.file if earlier is not None else None
-        text = self._good_text if self._file_broken else before
-        return None if text is None else replace_text(await self.text(), text, "undo")
+        if self._file_broken:
+            return self._good_text
+        return earlier.file if earlier is not None else None
 
     @property
     def _file_broken(self) -> bool:
@@ -347,10 +368,13 @@ class ConfigRoom:
         `edit` is what `undo_edit` said, as the person saw it.
 
         Raises:
-            ConfigError, EditRefused, StoreError: as `write`; then nothing changed.
+            ConfigError, EditRefused, StoreError: as `write`; EditRefused also where another
+                config came into force since, which then stays.
         """
         async with self._turn:
-            old, mended = self.setup.config, self._file_broken
+            if edit is not None and edit.text != self._text_before:
+                raise EditRefused("the config changed since this was shown; look at it again")
+            mended, earlier = self._file_broken, self._settings.earlier
             edit = edit or await self.undo_edit()
             if edit is not None:
                 loaded = await in_thread(check_edit, edit, self.path, self._environ)
@@ -361,8 +385,15 @@ class ConfigRoom:
                     await self._good(config, loaded)
                     return self.setup.snapshot.revision
                 self._of_file, self._good_text = config, loaded.text
-            if not await in_thread(partial(self._settings.undo, of_file=edit is not None)):
+            if earlier is None:
                 return None
-            self._tell(old)
-            self._moved.tell_later(old, self.setup.config)
+            await self._back_to(earlier, of_file=edit is not None)
         return self.setup.snapshot.revision
+
+    async def _back_to(self, earlier: Earlier, *, of_file: bool) -> None:
+        setup = await in_thread(self._settings.make, earlier.snapshot)
+        old = self.setup.config
+        if not self._settings.go_back(earlier, setup, of_file=of_file):
+            raise EditRefused("another config came into force meanwhile; it stays")
+        self._tell(old)
+        self._moved.tell_later(old, self.setup.config)

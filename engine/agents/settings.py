@@ -158,18 +158,21 @@ class Settings:
         self._put(self.setup if same else setup, setup.snapshot, now.revision + (not same))
         return not same
 
-    def undo(self, *, of_file: bool = False) -> bool:
-        """Go back to the config before this one, as a new revision; False when there is none.
+    def go_back(self, earlier: Earlier, setup: Setup, *, of_file: bool = False) -> bool:
+        """Go back to the config before this one, as a new revision; False where that is not what
+        was before any more.
 
         Args:
+            earlier: what `earlier` said.
+            setup: what `make` made of it.
             of_file: the file says what it said then, so nothing is wrong with that any more.
         """
         if of_file:
             self._standing = ()
-        if not self._earlier:
+        if self.earlier is not earlier:
             return False
-        earlier = self._earlier.pop().snapshot
-        self._put(self.make(earlier), earlier, self.setup.snapshot.revision + 1)
+        self._earlier.pop()
+        self._put(setup, earlier.snapshot, self.setup.snapshot.revision + 1)
         return True
 
     def _put(self, setup: Setup, snapshot: Snapshot, revision: int) -> None:

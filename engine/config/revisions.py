@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -38,7 +39,7 @@ from engine.disk import (
     sync_dir,
     write_atomic,
 )
-from engine.errors import ConfigError, EditRefused
+from engine.errors import BranchlineError, ConfigError, EditRefused
 
 __all__ = [
     "FOLDER",
@@ -159,10 +160,7 @@ def write_config(
         with _held(disk, folder):
             _sweep(disk, target.parent, f".{target.name}.")
             found = _read(disk, target)
-            if (found[0] if found else "") != edit.source:
-                remedy = "Read it again and make the change there"
-                message = "the file was changed since it was read"
-                raise EditRefused(message, place=str(path), remedy=remedy)
+            _refuse_other(found, edit, path)
             if found is not None:
                 _keep(disk, folder, Revision(0, now, "as found in the file", str(path), found[0]))
             new = Revision(0, now, reason or edit.reason, str(path), edit.text)
@@ -172,14 +170,28 @@ def write_config(
             try:
                 ensure_dir(disk, target.parent)
                 mode = found[1] if found else 0o600
-                write_atomic(disk, target, data, mode=mode, exact=True)
-            except OSError:
+                # What an editor saved while this was written is not overwritten either.
+                still = partial(_refuse_changed, disk, target, edit, path)
+                write_atomic(disk, target, data, mode=mode, exact=True, may_replace=still)
+            except (OSError, BranchlineError):
                 _forget_unwritten(disk, folder, target, kept)
                 raise
             _prune(disk, folder, str(path))
             return kept
     except OSError as error:
         raise explain(error, "could not write the config") from error
+
+
+def _refuse_changed(disk: Disk, target: Path, edit: Edit, path: Path) -> None:
+    _refuse_other(_read(disk, target), edit, path)
+
+
+def _refuse_other(found: tuple[str, int] | None, edit: Edit, path: Path) -> None:
+    """Refuse an edit that was made in another text than stands in the file."""
+    if (found[0] if found else "") != edit.source:
+        remedy = "Read it again and make the change there"
+        message = "the file was changed since it was read"
+        raise EditRefused(message, place=str(path), remedy=remedy)
 
 
 def keep_revision(

@@ -29,7 +29,7 @@ from engine.turns.reply import Answer
 if TYPE_CHECKING:
     import anyio
 
-__all__ = ["LiveSession", "Running", "SessionPool"]
+__all__ = ["Hold", "LiveSession", "Running", "SessionPool"]
 
 KEPT_OPEN = 64
 """Transcripts that stay open while nobody uses them; each costs a file descriptor."""
@@ -263,6 +263,38 @@ class SessionPool:
         idle = [key for key, live in self._open.items() if live.users == 0 and not live.running]
         for key in idle[: max(0, len(self._open) - KEPT_OPEN)]:
             self._close(key)
+
+
+class Hold:
+    """A session that is kept open from `take` to `let_go`, whichever thread calls them and
+    whichever comes first: what is let go of is not taken any more.
+
+    Args:
+        pool: where it is open.
+        key: the session.
+    """
+
+    def __init__(self, pool: SessionPool, key: str):
+        self._pool, self._key = pool, key
+        self._mutex = threading.Lock()
+        self._held = contextlib.ExitStack()
+        self._over = False
+
+    def take(self) -> None:
+        """Open the session and keep it so.
+
+        Raises:
+            SessionNotFound, StoreError: it cannot be opened.
+        """
+        with self._mutex:
+            if not self._over:
+                self._held.enter_context(self._pool.using(self._key))
+
+    def let_go(self) -> None:
+        """Keep it no longer; may be called twice."""
+        with self._mutex:
+            self._over = True
+            self._held.close()
 
 
 def _moved(live: LiveSession) -> bool:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from pathlib import Path
+from threading import Event
 
 import pytest
 
 from engine import Disk
+from engine.agents.reload import ConfigRoom
+from engine.config import revisions
 from engine.config.edit import set_value
-from engine.config.revisions import write_config
+from engine.config.load import Snapshot
+from engine.config.revisions import Revision, write_config
 from engine.errors import ConfigError, EditRefused
-from engine.events import ConfigBroken, ConfigChanged
+from engine.events import ConfigBroken, ConfigChanged, ConfigMoved
+from engine.turns.order import Setup
 from tests.engine.conftest import Open, answer, dm
 from tests.engine.reload_support import Watching, path_of, put, text, watch_engine
 
@@ -184,4 +191,132 @@ async def test_undo_never_overwrites_an_edit_that_nobody_was_shown(watching: Wat
         with pytest.raises(EditRefused, match="changed since"):
             await room.undo(shown)
         assert "meanwhile" in path_of(ear).read_text()
+        assert ear.engine.config.session.dm_scope == "per-peer"
+
+
+async def test_what_an_editor_saves_while_an_edit_is_written_is_not_lost(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching() as ear:
+        room, path = ear.engine.settings, path_of(ear)
+        edit = set_value(await room.text(), ("session", "dmScope"), "per-peer")
+        keep = revisions._keep
+
+        def meanwhile(disk: Disk, folder: Path, revision: Revision) -> Revision:
+            kept = keep(disk, folder, revision)
+            if revision.text == edit.text:
+                put(path, text("main", "  // by hand\n"))
+            return kept
+
+        monkeypatch.setattr(revisions, "_keep", meanwhile)
+        with pytest.raises(EditRefused, match="changed since"):
+            await room.write(edit)
+        monkeypatch.undo()
+        assert "by hand" in path.read_text()
+        assert not list(path.parent.glob(".*.tmp"))
+        assert ear.engine.config.session.dm_scope == "main"
+        assert edit.text not in [one.text for one in await room.revisions()]
+
+
+def held(monkeypatch: pytest.MonkeyPatch, room: ConfigRoom, scope: str) -> tuple[Event, Event]:
+    """Hold a config of this scope back while it is made ready; (it is held, it may go on)."""
+    making, may_go = Event(), Event()
+    make = room._settings.make
+
+    def slowly(snapshot: Snapshot) -> Setup:
+        if snapshot.config.session.dm_scope == scope:
+            making.set()
+            may_go.wait(20)
+        return make(snapshot)
+
+    monkeypatch.setattr(room._settings, "make", slowly)
+    return making, may_go
+
+
+async def test_what_an_edit_changed_is_told_against_what_was_in_force_then(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "  ui: { glyphs: 'ascii' },\n"
+    async with watching() as ear:
+        room = ear.engine.settings
+        await answer(ear.engine, dm("alice", "hi"))
+        other = room.prepare(text("per-peer", more))
+        making, may_go = held(monkeypatch, room, "per-channel-peer")
+        put(path_of(ear), text("per-channel-peer", more))
+        await asyncio.to_thread(making.wait, 20)
+        room.adopt(other)
+        may_go.set()
+        await ear.scope("per-channel-peer")
+        await ear.until(lambda: ear.of(ConfigMoved))
+        assert [one.changes for one in ear.of(ConfigChanged)] == [
+            ("session.dmScope", "ui.glyphs"),
+            ("session.dmScope",),
+        ]
+        [moved] = ear.of(ConfigMoved)
+        assert moved.moved.merges == () and len(moved.moved.moves) == 1
+        assert [one.key for one in moved.moved.moves] == ["agent:main:dm:alice"]
+
+
+async def test_of_changes_in_memory_the_last_one_asked_for_holds(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        making, may_go = held(monkeypatch, room, "per-peer")
+        first = asyncio.create_task(room.apply(text("per-peer")))
+        await asyncio.to_thread(making.wait, 20)
+        second = asyncio.create_task(room.apply(text("per-channel-peer")))
+        await asyncio.sleep(0.05)
+        may_go.set()
+        assert [await first, await second] == [2, 3]
+        assert ear.engine.config.session.dm_scope == "per-channel-peer"
+        await room.undo()
+        assert ear.engine.config.session.dm_scope == "per-peer"
+
+
+async def test_a_scope_set_while_an_edit_is_taken_in_keeps_the_edit(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        making, may_go = held(monkeypatch, room, "per-channel-peer")
+        put(path_of(ear), text("per-channel-peer", "  ui: { glyphs: 'ascii' },\n"))
+        await asyncio.to_thread(making.wait, 20)
+        setting = asyncio.create_task(ear.engine.set_scope("per-peer"))
+        await asyncio.sleep(0.05)
+        may_go.set()
+        await setting
+        config = ear.engine.config
+        assert (config.session.dm_scope, config.ui.glyphs) == ("per-peer", "ascii")
+
+
+async def test_undo_takes_back_only_what_was_shown(watching: Watching) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        await room.write(set_value(await room.text(), ("session", "dmScope"), "per-peer"))
+        shown = await room.undo_edit()
+        await room.apply(text("per-channel-peer"))
+        with pytest.raises(EditRefused, match="changed since"):
+            await room.undo(shown)
+        assert path_of(ear).read_text() == text("per-peer")
+        assert ear.engine.config.session.dm_scope == "per-channel-peer"
+
+
+async def test_undo_leaves_what_comes_into_force_meanwhile(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching() as ear:
+        room = ear.engine.settings
+        await room.apply(text("per-peer"))
+        other = room.prepare(text("per-channel-peer"))
+        making, may_go = held(monkeypatch, room, "main")
+        undoing = asyncio.create_task(room.undo())
+        await asyncio.to_thread(making.wait, 20)
+        room.adopt(other)
+        may_go.set()
+        with pytest.raises(EditRefused, match="meanwhile"):
+            await undoing
+        assert ear.engine.config.session.dm_scope == "per-channel-peer"
+        monkeypatch.undo()
+        await room.undo()
         assert ear.engine.config.session.dm_scope == "per-peer"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from engine.config.edit import Edit
-from engine.errors import BranchlineError, EditRefused
+from engine.errors import BranchlineError
 from tui.home import Home
 
 __all__ = ["Outcome", "Where", "offer", "undo"]
@@ -46,9 +46,8 @@ async def offer(
         if chosen is None:
             return None
         if chosen == MEMORY:
-            if app.engine.revision != revision:  # it would take back what is in force since
-                raise EditRefused("the config changed while this was shown; look at it again")
-            await room.apply(in_memory or edit.text)
+            # Another revision that is in force by now would be taken back with it.
+            await room.apply(in_memory or edit.text, only_at=revision)
             return "applied"
         await room.write(edit)
     except BranchlineError as error:

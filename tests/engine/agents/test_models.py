@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 
 import pytest
 
 from engine import Engine
+from engine.agents import modelchange
+from engine.agents.models import ManyChanged
 from engine.clock import SystemClock
 from engine.disk import Disk
 from engine.errors import ModelNotFound
 from engine.events import SessionChanged
 from engine.sessions.lock import take
+from engine.turns.pool import LiveSession
 from tests.engine.conftest import Open, answer, dm, said
 
 HOME = "agent:main:main"
@@ -216,3 +221,36 @@ async def test_one_that_another_program_writes_keeps_none_of_the_others(
         assert [one.session_key for one in done.made] == [BOB]
         with pytest.raises(ModelNotFound):
             await engine.models.choose_for([ALICE, BOB], "nobody-knows")
+
+
+async def test_of_choices_at_the_same_moment_the_last_one_holds_and_undo_knows_what_was_before(
+    open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four, eight = "offline/echo-4k", "offline/echo-8k"
+    async with open_engine(ALIASES) as engine:
+        await answer(engine, dm("alice", "hello"))
+        writing, may_write = threading.Event(), threading.Event()
+        note = modelchange._note
+
+        def slowly(live: LiveSession, ref: str | None) -> None:
+            writing.set()
+            may_write.wait(20)
+            note(live, ref)
+
+        monkeypatch.setattr(modelchange, "_note", slowly)
+        first = asyncio.create_task(engine.models.choose(ALICE, SMALL))
+        await asyncio.to_thread(writing.wait, 20)
+        command = await engine.submit(said(f"/model {four}"), session_key=ALICE)
+        while engine._kitchen.lanes.inside(ALICE) < 2:
+            await asyncio.sleep(0.005)
+        last = asyncio.create_task(engine.models.choose(ALICE, eight))
+        await asyncio.sleep(0)
+        may_write.set()
+        done = [await first, await last]
+        assert (await command.result()).error is None
+        assert [(one.before, one.after) for one in done] == [(None, SMALL), (four, eight)]
+        assert await override_of(engine, ALICE) == eight
+        overtaken = await engine.models.undo(ManyChanged((done[0],)))
+        assert overtaken.made == () and await override_of(engine, ALICE) == eight
+        await engine.models.undo(ManyChanged((done[1],)))
+        assert await override_of(engine, ALICE) == four
