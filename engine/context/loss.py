@@ -32,6 +32,8 @@ _ID = re.compile(
 )
 _NUMBER = re.compile(r"\d+(?:[.,:'’]\d+)*")
 _NAME = re.compile(r"(?<=[^.!?:\n] )[A-Z][^\W\d_]{1,40}(?:[’'-][^\W\d_]{1,40}){0,3}")
+_BULLET = re.compile(r"(?m)^[ \t>]*(?:[-*+•–]|\d{1,3}[.)])[ \t]+")
+"""What a line of a list begins with; the word after it is not capital because it is a name."""
 _CAPS = re.compile(r"\b[A-Z]{2,}\b")
 _SENTENCE = re.compile(r"[^.!?。！？؟\n]+[.!?。！？؟]*")
 _WORD = re.compile(r"\w{3,}")
@@ -68,6 +70,7 @@ def facts_in(text: str) -> Loss:
     ids = _found(_ID, rest)
     rest = _ID.sub(" ", rest)
     numbers = _found(_NUMBER, rest)
+    rest = _BULLET.sub("", rest)
     names = [*_found(_NAME, rest), *_found(_CAPS, rest)]
     return Loss(
         tuple(dict.fromkeys(name for name in names if name not in _SMALL)),

@@ -142,6 +142,11 @@ def test_the_loss_report_names_what_the_summary_lacks() -> None:
     assert loss([window_message(text)], text).count == 0
 
 
+def test_the_first_word_of_a_line_in_a_list_is_no_name() -> None:
+    facts = facts_in("- Which train?\n  * Still with Bob\n1. What about Ada\n2) Take it")
+    assert set(facts.names) == {"Bob", "Ada"}
+
+
 def test_the_loss_report_knows_who_spoke() -> None:
     said = window_message("hi", origin={"sender": {"id": "7", "name": "Zoe"}})
     assert loss([said], "somebody said hi").names == ("Zoe",)
