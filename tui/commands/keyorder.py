@@ -122,7 +122,7 @@ class KeyOrder:
             at_rest = screen.focused is not None or not screen.focus_chain
             if self._stands and screen is app.screen and screen.is_mounted and at_rest:
                 await until_done(app, lambda: False, QUESTION)
-                if screen is app.screen:
+                if self._stands and screen is app.screen:
                     return
             await asyncio.sleep(0.01)
 
