@@ -182,10 +182,12 @@ class CompactionEnded(Struct, frozen=True):
 
 class ConfigChanged(Struct, frozen=True):
     """Another config revision is in force. `changes`: dotted paths of what differs from the one
-    before, where that is known; none where a broken file was mended and says what it said."""
+    before, where that is known; none where a broken file was mended and says what it said.
+    `compared`: what it does to the conversations is worked out, and ConfigMoved tells it."""
 
     revision: int
     changes: tuple[str, ...] = ()
+    compared: bool = False
 
 
 class ConfigBroken(Struct, frozen=True):

@@ -20,7 +20,7 @@ from tui.behind.broom import Broom
 from tui.bridge import Batch
 from tui.commands.keymap import completed, key_name, keymap_problems
 from tui.commands.keyorder import KeyOrder
-from tui.config.confignews import ConfigNews, News
+from tui.config.confignews import ConfigNews, InForce, News
 from tui.config.themes import ThemeFolder
 from tui.demo.tour import Tour
 from tui.home import Home
@@ -107,7 +107,7 @@ class BranchlineApp(Home):
         self._animations = self.animation_level
         self._leaving: asyncio.Task[None] | None = None
         self._key_order = KeyOrder(self, super().on_event)
-        self._config_news = ConfigNews(self._say_news, self.set_timer)
+        self._config_news = ConfigNews(self._say_news, self.set_timer, self._in_force)
         self._broom = Broom(lambda: self.bridge.tracker.busy > 0)
 
     # start
@@ -215,8 +215,12 @@ class BranchlineApp(Home):
         base = self.screen_stack[0] if self.screen_stack else None
         return isinstance(base, CockpitScreen) and base.tells_of(problem)
 
+    def _in_force(self) -> InForce:
+        scope, room = self.engine.config.session.dm_scope, self.engine.settings
+        return InForce(scope, room.unsaved, room.undoable, self.glyphs.arrow)
+
     def _say_news(self, news: News) -> None:
-        self.notify(news.text, title=news.title, severity=news.severity, markup=False, timeout=8)
+        self.post(news.text, news.title, news.severity, seconds=10, details=news.details)
 
     async def to_chat(self, ref: str, text: str | None = None) -> None:
         if self.current_mode != self.DEFAULT_MODE:

@@ -24,7 +24,7 @@ from engine.errors import BranchlineError, Problem
 from engine.routing.envelope import Envelope
 from engine.text import safe_line, safe_text
 from engine.values import replace
-from tui.behind.notices import Notice, NoticeBoard
+from tui.behind.notices import Notice, NoticeBoard, Severity
 from tui.bridge import Bridge
 from tui.look.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, load_memory, save_memory
@@ -119,8 +119,21 @@ class Home(App[None]):
         """Shown in our own way: at most two at once, beside what is read and written."""
         event.prevent_default()
         told = event.notification
-        until = time.monotonic() + told.timeout
-        self.notices.post(Notice(told.title, (told.message,), told.severity, told.raised_at, until))
+        self.post(told.message, told.title, told.severity, seconds=told.timeout)
+
+    def post(
+        self,
+        text: str,
+        title: str,
+        severity: Severity,
+        *,
+        seconds: float,
+        details: tuple[str, ...] = (),
+    ) -> None:
+        """Show a notice for some seconds; the list of notices keeps it, with its details. All of
+        it is safe."""
+        until = time.monotonic() + seconds
+        self.notices.post(Notice(title, (text,), severity, time.time(), until, details))
         self.draw_notices()
 
     def draw_notices(self, *_: object) -> None:

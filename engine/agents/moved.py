@@ -56,9 +56,13 @@ class Moved:
         found, partial = some_recorded(self._store(), most=MAX_RECORDED, seconds=RECORDED_SECONDS)
         return preview(old, new, found), partial
 
+    def tells(self, old: Config, new: Config) -> bool:
+        """Whether `tell_later` would tell anything of a change."""
+        return self.tasks is not None and may_route_otherwise(old, new)
+
     def tell_later(self, old: Config, new: Config) -> None:
         """Tell what moved; changes that come meanwhile are told as one."""
-        if self.tasks is None or not may_route_otherwise(old, new):
+        if self.tasks is None or not self.tells(old, new):
             return
         self._changes.append((old, new))
         if len(self._changes) == 1:

@@ -116,6 +116,11 @@ class ConfigRoom:
         """Whether what is in force is not what the file said when it was last good."""
         return self.setup.config != self._of_file
 
+    @property
+    def undoable(self) -> bool:
+        """Whether there is an earlier config in force to go back to."""
+        return self._settings.earlier is not None
+
     # in memory
 
     async def apply(self, config: str | Config, *, only_at: int | None = None) -> int:
@@ -162,10 +167,10 @@ class ConfigRoom:
             self._tell(old)
         return self.setup.snapshot.revision
 
-    def _tell(self, old: Config) -> None:
+    def _tell(self, old: Config, *, compared: bool = False) -> None:
         now = self.setup.snapshot
         self._applied()
-        self._publish(ConfigChanged(now.revision, changed_paths(old, now.config)))
+        self._publish(ConfigChanged(now.revision, changed_paths(old, now.config), compared))
 
     # the file
 
@@ -247,7 +252,7 @@ class ConfigRoom:
         before = self._good_text if config != self._of_file else None
         self._of_file, self._good_text = config, loaded.text
         if self._settings.take(setup, of_file=True, file_before=before):
-            self._tell(was)
+            self._tell(was, compared=self._moved.tells(was, config))
             self._moved.tell_later(was, config)
         elif self.setup.snapshot.problems != problems:
             self._publish(ConfigChanged(self.setup.snapshot.revision))

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.schema import DmScope
 from engine.errors import Problem
 from engine.events import ConfigBroken, ConfigChanged, ConfigMoved, Event, Noticed
-from engine.routing.preview import Change, Exposure, Preview
+from engine.routing.preview import Change, Exposure, Preview, Share
 from tests.engine.reload_support import overwrite, put
 from tests.tui.driving import SMALL, running, seed, shows, until
 from tests.tui.shown import text
-from tui.config.confignews import ConfigNews, News, changed_words, moved_words
+from tui.config.confignews import ConfigNews, InForce, News, changed_words, moved_words
+from tui.widgets.dialogs.notices import NoticeHistory
 
 NOTHING = Preview(3, (), (), (), (), (), 0)
 
@@ -41,7 +43,13 @@ class Hearer:
     def __init__(self) -> None:
         self.told: list[News] = []
         self._due: list[Callable[[], None]] = []
-        self.news = ConfigNews(self.told.append, lambda seconds, call: self._due.append(call))
+        self.scope: DmScope = "per-channel-peer"
+        self.news = ConfigNews(
+            self.told.append, lambda seconds, call: self._due.append(call), self.in_force
+        )
+
+    def in_force(self) -> InForce:
+        return InForce(self.scope, undoable=self.scope == "main")
 
     def hear(self, *events: Event) -> None:
         self.news.hear(events)
@@ -91,18 +99,74 @@ def test_what_moved_is_a_warning_only_where_words_become_visible() -> None:
     ]
 
 
+def test_a_change_and_what_it_moved_are_one_notice_with_the_details_in_the_list() -> None:
+    ear = Hearer()
+    exposes = (Exposure("Bob", "Alice", (), 1), Exposure("Carol", "Bob", (), 2))
+    moved = Preview(3, (Change("k", (Share("a", ("Alice", "Bob"), 3),)),), (), (), (), exposes, 2)
+    ear.scope = "main"
+    ear.hear(ConfigChanged(2, ("ui.theme", "session.dmScope"), compared=True))
+    assert not ear.told
+    ear.hear(ConfigMoved(2, moved))
+    [told] = ear.told
+    assert (told.title, told.severity) == ("Config", "warning")
+    assert told.text == (
+        "Bob can now see words of Alice; and 1 more; 1 merge. Revision 2 is in force: dmScope "
+        "per-channel-peer → main, ui.theme. ^P, then Undo config change"
+    )
+    assert told.details == (
+        "Bob can see 1 message of Alice", "Carol can see 2 messages of Bob",
+        "merges into k: Alice, Bob",
+    )  # fmt: skip
+    for _ in range(3):
+        ear.pass_time()
+    ear.scope = "per-peer"
+    ear.hear(ConfigChanged(3, ("session.dmScope",), compared=True), ConfigMoved(3, NOTHING))
+    assert ear.told[1].text == (
+        "Revision 3 is in force: dmScope main → per-peer. No conversation moves"
+    )
+
+
+def test_what_moved_is_not_waited_for_long() -> None:
+    ear = Hearer()
+    ear.hear(ConfigChanged(2, ("bindings[0]",), compared=True))
+    ear.hear(ConfigChanged(3, ("bindings[1]",), compared=True))
+    assert not ear.told
+    ear.pass_time()
+    assert [each.text for each in ear.told] == ["Revision 3 is in force: bindings[0], bindings[1]"]
+    exposed = Preview(1, (), (), (), (), (Exposure("a", "b", (), 1),), 1)
+    ear.hear(ConfigMoved(3, exposed))
+    ear.pass_time()
+    assert [each.title for each in ear.told[1:]] == ["What revision 3 moved"]
+
+
+def test_a_broken_edit_waits_for_nothing() -> None:
+    ear = Hearer()
+    ear.hear(ConfigChanged(2, ("bindings[0]",), compared=True))
+    ear.hear(ConfigBroken(2, (Problem("what is this?"),)))
+    assert [each.severity for each in ear.told] == ["information", "error"]
+
+
 @pytest.mark.parametrize("save", [put, overwrite])
 @pytest.mark.parametrize("size", [(120, 40), SMALL, (50, 15)])
 async def test_an_edit_by_hand_says_what_changed_and_whose_words_it_shows(
-    tmp_path: Path, size: tuple[int, int], save: Callable[[Path, str], None]
+    tmp_path: Path,
+    size: tuple[int, int],
+    save: Callable[[Path, str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(ConfigNews, "PATIENCE", 60.0)
     await seed(tmp_path, {"alice": ["my password is secret"], "bob": ["hello"]})
     file = tmp_path / "branchline.json5"
     async with running(tmp_path, size) as (app, pilot):
         save(file, file.read_text().replace('"per-channel-peer"', '"main"'))
-        await shows(pilot, "Revision 2 is in force: session.dmScope", "live r2")
-        await until(pilot, lambda: "What revision 2 moved" in text(app), "what it moved")
-        await shows(pilot, "can now see words of")
+        await shows(pilot, "live r2", "can now see words of")
+        if size == (120, 40):
+            await shows(pilot, "dmScope per-channel-peer → main. ^P, then Undo config change")
+        [told] = app.notices.told()
+        assert told.title == "Config"
+        app.show_notices()
+        await until(pilot, lambda: isinstance(app.screen, NoticeHistory), "the list")
+        await shows(pilot, "Alice can see 1 message of Bob", "merges into agent:main:main")
 
 
 @pytest.mark.parametrize("mode", ["sessions", "tree"])

@@ -287,7 +287,7 @@ async def test_what_one_person_heard_of_another_is_gone_once_they_are_kept_apart
         await pilot.press("enter")
         await shows(pilot, "(•) write")
         await pilot.press("enter")
-        await shows(pilot, "Revision 2 is in force: session.dmScope", "dmScope per-channel-peer")
+        await shows(pilot, "Revision 2 is in force: dmScope", "dmScope per-channel-peer")
         assert file.read_text() == text_before.replace("'main'", "'per-channel-peer'")
         assert "secret" not in await hear(app.engine, dm("bob", "what was the last message?"))
 

@@ -414,7 +414,7 @@ async def test_an_edit_by_hand_is_on_the_screen_with_the_time_it_took(
     async with routing(tmp_path) as (app, pilot, _):
         await shows(pilot, "● live r1", "watching", "not changed since the start")
         save(file_of(app), CONFIG.replace("per-channel-peer", "per-peer"))
-        await shows(pilot, "● live r2", "ok in", "Revision 2 is in force: session.dmScope")
+        await shows(pilot, "● live r2", "ok in", "Revision 2 is in force: dmScope")
         save(file_of(app), "{ bindings: [,, }")
         await shows(pilot, "✖ file broken, in force r2", "line 1, column 14:", "broken in")
 

@@ -28,6 +28,7 @@ class Notice(Struct, frozen=True):
         texts: what it says, the newest first; several when one title was told again.
         at: seconds since 1970.
         until: when it goes by itself, on the clock that the board is asked with.
+        details: what the list of notices adds to it, a line each.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Notice(Struct, frozen=True):
     severity: Severity
     at: float
     until: float
+    details: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -42,7 +42,6 @@ async def set_scope(app: Home, scope: DmScope) -> bool:
     from engine.config.edit import set_value
 
     engine, title = app.engine, "Change dmScope"
-    now = engine.config.session.dm_scope
     try:
         edit = set_value(await engine.settings.text(), _DM_SCOPE, scope)
         in_memory = set_value(engine.setup.snapshot.text, _DM_SCOPE, scope).text
@@ -53,10 +52,6 @@ async def set_scope(app: Home, scope: DmScope) -> bool:
         return False
     else:
         done = await offer(app, edit, title, in_memory=in_memory)
-    if done is not None:
-        where = "" if done == "written" else ", in memory only"
-        said = f"{now} {app.glyphs.arrow} {scope}{where}. ^P, then Undo config change"
-        app.notify(said, title="dmScope", markup=False, timeout=10)
     return done is not None
 
 

@@ -59,4 +59,5 @@ class NoticeHistory(Dialog[None]):
         word = "" if notice.severity == "information" else f"{notice.severity}  "
         head = (f"{word}{notice.title}", f"{_TONES[notice.severity]} bold")
         gap = "\n" if notice.title or word else ""
-        return Content.assemble((f"{at}  ", MUTED), head, f"{gap}{notice.text}")
+        more = "".join(f"\n  {line}" for line in notice.details)
+        return Content.assemble((f"{at}  ", MUTED), head, f"{gap}{notice.text}", (more, MUTED))
