@@ -27,7 +27,7 @@ from engine.values import replace
 from tui.behind.notices import Notice, NoticeBoard, Severity
 from tui.bridge import Bridge
 from tui.look.glyphs import Glyphs, glyphs_for
-from tui.memory import AppMemory, load_memory, save_memory
+from tui.memory import AppMemory, MemoryFile
 from tui.people.pairing import PairingDesk
 from tui.widgets.dialogs.dialog import Commands
 from tui.widgets.notices import Notices
@@ -46,6 +46,7 @@ class Home(App[None]):
         bridge: the engine's news, and what is known of all sessions.
         pairings: who asks to be let in.
         memory: what is remembered until the next start.
+        memory_file: where it is kept.
         farewell: what is printed after the app is left.
         keepers: bring the memory up to date before the app ends, however it ends.
         underway: each says whether something written is neither on disk nor kept by a keeper yet.
@@ -61,13 +62,13 @@ class Home(App[None]):
         self.engine = engine
         self.bridge = Bridge(engine)
         self.pairings = PairingDesk(engine.pairing)
-        self.memory: AppMemory = load_memory(engine.state_dir)
+        self.memory_file = MemoryFile(engine.state_dir)
+        self.memory: AppMemory = self.memory_file.memory
         self.next_models = dict(self.memory.next_models)
         self.model_change: ManyChanged | None = None
         self.farewell = ""
         self.keepers: list[Callable[[], None]] = []
         self.underway: list[Callable[[], bool]] = []
-        self._saved = self.memory
         self.tour: Tour | None = None
         self.wants_demo = False
         self.notices = NoticeBoard()
@@ -85,11 +86,10 @@ class Home(App[None]):
     async def keep_memory(self) -> None:
         """Write the memory, if it changed: drafts outlive even a power cut."""
         self.at_the_end()
-        memory = self.memory
-        if memory != self._saved:
-            self._saved = memory
-            with suppress(OSError):  # it is written again at the end; nothing of value is lost
-                await asyncio.to_thread(save_memory, self.engine.state_dir, memory)
+        memory, file = self.memory, self.memory_file
+        if memory != file.memory:
+            with suppress(OSError):  # what failed is tried again the next time, and at the end
+                await asyncio.to_thread(file.write, memory, file.turn())
 
     # saying things
 

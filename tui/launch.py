@@ -23,6 +23,8 @@ AFTER_A_CRASH = """\
 Branchline broke off. What was shown as sent is on the disk, and what was being written is kept:
 start it again to go on."""
 
+NOT_KEPT = "What was written and not sent could not be kept"
+
 
 def run_app(state_dir: Path, config_path: Path | None) -> int:
     """Run the app until it is left.
@@ -73,23 +75,29 @@ async def _own(state_dir: Path, config_path: Path | None) -> int:
 
 
 async def _run(state_dir: Path, config_path: Path | None, last_words: str = "") -> BranchlineApp:
-    import contextlib
-
     from engine.engine import Engine
     from tui.app import BranchlineApp
-    from tui.memory import save_memory
 
     async with Engine.open(state_dir, config_path=config_path, environ=os.environ) as engine:
         app = BranchlineApp(engine)
         with _leaving_in_order(app):
             await app.run_async()
-        with contextlib.suppress(OSError):
-            save_memory(engine.state_dir, app.memory)
+        _keep_memory(app)
         if app.return_code:
             sys.stderr.write(f"{AFTER_A_CRASH}\n")
         elif told := last_words or app.farewell:
             sys.stdout.write(f"{told}\n")
         return app
+
+
+def _keep_memory(app: BranchlineApp) -> None:
+    """For the next start; where that fails, it is only words that are worth a complaint."""
+    memory = app.memory
+    try:
+        app.memory_file.write(memory, app.memory_file.turn())
+    except OSError as error:
+        if memory.drafts or any(one.get("draft") for one in memory.lanes):
+            sys.stderr.write(f"{NOT_KEPT}: {error.strerror or error}\n")
 
 
 @contextmanager

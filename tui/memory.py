@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.disk import Disk, write_atomic
 
-__all__ = ["AppMemory", "load_memory", "save_memory"]
+__all__ = ["AppMemory", "MemoryFile", "load_memory", "save_memory"]
 
 NAME = "app.json"
 MAX_BYTES = 8 * 1024 * 1024
@@ -81,3 +82,34 @@ def save_memory(state_dir: Path, memory: AppMemory) -> None:
     """
     text = json.dumps(asdict(memory), ensure_ascii=True, indent=1)
     write_atomic(Disk(), state_dir / NAME, text.encode())
+
+
+class MemoryFile:
+    """The file of a running app. What is written may be overtaken, by a thread that was quicker or
+    by the end of the app: then the newer one stays.
+
+    Attributes:
+        memory: what the file holds, as far as this app knows.
+    """
+
+    def __init__(self, state_dir: Path):
+        self._state_dir = state_dir
+        self._mutex = threading.Lock()
+        self._begun = self._written = 0
+        self.memory = load_memory(state_dir)
+
+    def turn(self) -> int:
+        """The place of a writing among all; to be taken where the memory is, on the loop."""
+        self._begun += 1
+        return self._begun
+
+    def write(self, memory: AppMemory, turn: int) -> None:
+        """Write it, in whichever thread, unless a later turn did so already.
+
+        Raises:
+            OSError: it could not be written; the next one may.
+        """
+        with self._mutex:
+            if turn > self._written:
+                save_memory(self._state_dir, memory)
+                self._written, self.memory = turn, memory

@@ -250,7 +250,7 @@ async def test_scrolling_up_mounts_older_ones_from_memory_then_asks() -> None:
         assert "question 100" in screen_text(app)
         wanted = [e.before for e in app.heard if isinstance(e, Conversation.OlderWanted)]
         assert wanted == ["m100"]
-        await app.conversation.prepend(HistoryPage(talk(20, 80), "m80"))
+        await app.conversation.prepend(HistoryPage(talk(20, 80), "m80"), "m100")
         await pilot.pause()
         assert "question 100" in screen_text(app), "what was in view stays in view"
         await pilot.press("home", "home")
@@ -262,11 +262,11 @@ async def test_scrolling_up_mounts_older_ones_from_memory_then_asks() -> None:
 async def test_an_answer_to_an_old_question_for_older_ones_is_dropped() -> None:
     app = ChatApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await app.fill(talk(4))
+        await app.fill(talk(4), before="m0")
         long = [message("x", "assistant", "strange words " * 400)]
         import asyncio
 
-        late = asyncio.create_task(app.conversation.prepend(HistoryPage(tuple(long), None)))
+        late = asyncio.create_task(app.conversation.prepend(HistoryPage(tuple(long), None), "m0"))
         await asyncio.sleep(0)
         await app.fill([message("b", "user", "bob")], key="agent:mia:telegram:dm:bob")
         await late

@@ -43,6 +43,23 @@ def slow(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, only: str = 
     monkeypatch.setattr(owner, name, slowly)
 
 
+def held(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, **only: Any
+) -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold the first call with these options back after it has read; (it has, it may go on)."""
+    read, has_read, may_go = getattr(owner, name), asyncio.Event(), asyncio.Event()
+
+    async def late(*args: Any, **options: Any) -> Any:
+        found = await read(*args, **options)
+        if not has_read.is_set() and only.items() <= options.items():
+            has_read.set()
+            await may_go.wait()
+        return found
+
+    monkeypatch.setattr(owner, name, late)
+    return has_read, may_go
+
+
 def shown(app: BranchlineApp) -> str:
     """The words of the open conversation."""
     views = screen(app).query_one(Conversation)._in_order()
@@ -144,6 +161,97 @@ async def test_archiving_does_not_lead_away_from_what_was_opened_meanwhile(
         await until(pilot, lambda: KEY not in app.bridge.tracker.infos, "the archive")
         await pilot.pause(3 * PAUSE)
         assert here.chat.ref == here.outbox.ref == BOB
+
+
+def long_talk() -> list[dict[str, Any]]:
+    """A hundred messages in a row."""
+    names = [None, *(f"m{number}" for number in range(100))]
+    roles = ("user", "assistant")
+    return [
+        said(f"m{number}", names[number], roles[number % 2], f"line {number}.")
+        for number in range(100)
+    ]
+
+
+def loaded(app: BranchlineApp) -> list[str]:
+    """The messages that the column has in memory, mounted or not."""
+    return [item.key for item in screen(app).conversation._log.items]
+
+
+def names(start: int, stop: int) -> list[str]:
+    return [f"m{number}" for number in range(start, stop)]
+
+
+async def test_an_older_page_does_not_come_upon_another_beginning_of_the_same_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, long_talk())
+    async with running(tmp_path) as (app, pilot):
+        here = screen(app)
+        here.open_session(KEY)
+        await until(pilot, lambda: loaded(app) == names(80, 100), "the end of it")
+        here.conversation.post_message(here.conversation.OlderWanted("m79"))
+        await until(pilot, lambda: loaded(app) == names(60, 100), "a page more")
+        has_read, may_go = held(monkeypatch, app.engine, "history", before="m59")
+        older = asyncio.create_task(here.chat.older("m59"))
+        await has_read.wait()
+        here.open_session(KEY)  # as when the leaf came back to it: it begins anew
+        await until(pilot, lambda: loaded(app) == names(80, 100), "the end again")
+        may_go.set()
+        await older
+        assert loaded(app) == names(80, 100)
+        await here.chat.older("m79")
+        assert loaded(app) == names(60, 100)
+
+
+async def test_an_older_page_asked_for_twice_is_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, long_talk())
+    async with running(tmp_path) as (app, pilot):
+        here = screen(app)
+        here.open_session(KEY)
+        await until(pilot, lambda: loaded(app) == names(80, 100), "the end of it")
+        has_read, may_go = held(monkeypatch, app.engine, "history", before="m79")
+        late = asyncio.create_task(here.chat.older("m79"))
+        await has_read.wait()
+        await here.chat.older("m79")
+        await here.chat.older("m59")
+        may_go.set()
+        await late
+        assert loaded(app) == names(40, 100)
+        assert here.conversation.begins_after("m39")
+
+
+async def test_an_older_page_that_cannot_be_read_any_more_is_no_error_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, long_talk())
+    await seed(tmp_path, {"bob": ["hello"]})
+    async with running(tmp_path) as (app, pilot):
+        here = screen(app)
+        here.open_session(KEY)
+        await until(pilot, lambda: loaded(app) == names(80, 100), "the end of it")
+        read, asked, may_go = app.engine.history, asyncio.Event(), asyncio.Event()
+
+        async def refuse(ref: str, **options: Any) -> Any:
+            if options.get("before") == "m79":
+                asked.set()
+                await may_go.wait()
+                raise StoreError("it is gone")
+            return await read(ref, **options)
+
+        monkeypatch.setattr(app.engine, "history", refuse)
+        older = asyncio.create_task(here.chat.older("m79"))
+        await asked.wait()
+        here.open_session(BOB)
+        await until(pilot, lambda: here.chat.ref == BOB and len(loaded(app)) == 2, "the other one")
+        may_go.set()
+        await older
+        with pytest.raises(StoreError):
+            here.open_session(KEY)
+            await until(pilot, lambda: loaded(app) == names(80, 100), "back")
+            await here.chat.older("m79")
 
 
 # the Simulator screen

@@ -179,15 +179,21 @@ class Chat:
             self.company = company_of(view.window, sharing, view.info.key)
 
     async def older(self, before: str) -> None:
-        """Put older entries on top.
+        """Put older entries on top, unless they belong there no more when they are read: another
+        session is open, or the column begins elsewhere.
 
         Raises:
             BranchlineError: they cannot be read.
         """
-        ref = self.ref
-        page = await self._engine.history(ref, before=before, limit=PAGE)
+        column, ref = self._conversation, self.ref
+        try:
+            page = await self._engine.history(ref, before=before, limit=PAGE)
+        except BranchlineError:
+            if ref == self.ref and column.begins_after(before):
+                raise
+            return
         if ref == self.ref:
-            await self._conversation.prepend(page)
+            await column.prepend(page, before)
 
     def take(self, batch: tuple[Event, ...]) -> bool:
         """Hand events of the open session on; True when `refresh` is due."""

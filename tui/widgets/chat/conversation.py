@@ -161,14 +161,25 @@ class Conversation(ChatScroll):
         if self.has_focus:
             self._come_back()
 
-    async def prepend(self, page: HistoryPage) -> None:
-        """Put older entries on top; what is in view stays where it is."""
-        log = self._log
+    def begins_after(self, before: str) -> bool:
+        """Whether what `before` asks for (as in OlderWanted) is what comes next on top."""
+        return self._log.before == before
+
+    async def prepend(self, page: HistoryPage, before: str) -> None:
+        """Put older entries on top; what is in view stays where it is.
+
+        Args:
+            page: what was asked for.
+            before: by this. Where the column begins elsewhere by now, nothing is done: another
+                session is shown, or this one anew, or the page is there already.
+        """
+        if not self.begins_after(before):
+            return
         self._branches |= page.branches
         items = self._described(page, open_end=True)
-        prepared = await prepare(items, self._row_width())
-        if self._log is not log:
-            return  # another session is shown by now
+        log, prepared = self._log, await prepare(items, self._row_width())
+        if self._log is not log or not self.begins_after(before):
+            return
         self._prepared |= prepared
         self._asked = (None, 0.0)
         self._slide(-min(PAGE, log.prepend(items, page.before)))
