@@ -30,6 +30,7 @@ from tui.config.draft import Draft
 from tui.later import later
 from tui.look.glyphs import Glyphs
 from tui.screens.routing_actions import RoutingActions
+from tui.widgets.drawn import put
 from tui.widgets.routing.bindinglist import BindingList
 from tui.widgets.routing.configpane import ConfigState
 from tui.widgets.routing.scopepane import ScopeState
@@ -266,9 +267,8 @@ class RoutingScreen(RoutingActions):
     def draw_lint(self) -> None:
         """What lint says of the rule under the cursor."""
         row = self.row
-        self.query_one("#lint", Static).update(
-            _lint_content(row.problems if row else (), self.home.glyphs)
-        )
+        told = _lint_content(row.problems if row else (), self.home.glyphs)
+        put(self.query_one("#lint", Static), told)
 
     def draw_try(self) -> None:
         envelope = self.form.envelope

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from tui.screens.cockpit import CockpitScreen
 from tui.widgets.dial import Dial
+from tui.widgets.drawn import put
 from tui.widgets.panetabs import PaneTabs
 from tui.widgets.routing.bindinglist import BindingList, head_line
 from tui.widgets.routing.configpane import ConfigPane
@@ -97,7 +98,7 @@ class RoutingPanes(CockpitScreen):
     def _draw_heads(self) -> None:
         if not self.gone:
             width = self.table.scrollable_content_region.width
-            self.query_one("#heads", Static).update(Content(head_line(width)))
+            put(self.query_one("#heads", Static), Content(head_line(width)))
 
     def show_pane(self, name: str) -> None:
         """Where only one pane is shown, this one."""

@@ -7,8 +7,9 @@ from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
 from textual.widget import Widget
+from textual.widgets import Static
 
-__all__ = ["AsciiSigns", "drawn"]
+__all__ = ["AsciiSigns", "drawn", "put"]
 
 _ASCII = str.maketrans(
     {
@@ -47,3 +48,20 @@ def drawn(widget: Widget, content: Content) -> Content:
     if content.plain.isascii() or not widget.screen.has_class("-ascii"):
         return content
     return Content(content.plain.translate(_ASCII), [*content.spans])
+
+
+def put(static: Static, content: Content) -> None:
+    """Show a text. It is painted only when it is another, and the screen is laid out anew only
+    when it takes other room (Textual's own `update` does both each time)."""
+    before = static.content
+    if isinstance(before, Content) and _alike(before, content):
+        return
+    room = static.content_size
+    stays = not static.styles.width or not static.styles.width.is_auto
+    stays = stays and room.width > 0
+    stays = stays and content.get_height(static.styles.get_rules(), room.width) == room.height
+    static.update(content, layout=not stays)
+
+
+def _alike(first: Content, second: Content) -> bool:
+    return first.plain == second.plain and first.spans == second.spans

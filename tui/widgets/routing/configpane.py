@@ -20,6 +20,7 @@ from engine.text import safe_line
 from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.difflines import diff_content
+from tui.widgets.drawn import put
 from tui.widgets.routing.bindinglist import SCOPE_KEYS
 
 __all__ = ["ConfigPane", "ConfigState", "config_content", "reading_words", "revision_words"]
@@ -143,6 +144,6 @@ class ConfigPane(VerticalScroll, can_focus=True):
 
     def show(self, state: ConfigState, glyphs: Glyphs) -> None:
         """Show how file and force stand to each other."""
-        self.query_one(Static).update(config_content(state, glyphs))
+        put(self.query_one(Static), config_content(state, glyphs))
         self.border_title = Content(f"Config r{state.revision}  {state.path}")
         self.border_subtitle = Content("d diff   h history   e editor   u undo")

@@ -23,6 +23,7 @@ from tui.look.cells import fit
 from tui.look.glyphs import UNICODE, Glyphs
 from tui.look.tones import MUTED
 from tui.widgets.dialogs.scope import effects
+from tui.widgets.drawn import put
 from tui.widgets.routing.bindinglist import SCOPE_KEYS
 
 __all__ = ["ScopePane", "ScopeState", "in_short", "scope_content"]
@@ -149,8 +150,8 @@ class ScopePane(VerticalScroll, can_focus=True):
     def show(self, state: ScopeState, glyphs: Glyphs) -> None:
         """Show scopes and preview."""
         self._glyphs = glyphs
-        self.query_one("#scopes", Static).update(scope_content(state, glyphs))
-        self.query_one("#effects", Static).update(preview_content(state, glyphs))
+        put(self.query_one("#scopes", Static), scope_content(state, glyphs))
+        put(self.query_one("#effects", Static), preview_content(state, glyphs))
         title = "dmScope  who shares a memory"
         if state.tried != state.now:
             title = f"{state.now} {glyphs.arrow} {state.tried}"

@@ -20,6 +20,7 @@ from engine.text import safe_line
 from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED
 from tui.widgets.dial import Dial
+from tui.widgets.drawn import put
 from tui.widgets.routing.bindinglist import SCOPE_KEYS
 from tui.widgets.routing.tryout import (
     FIELDS,
@@ -161,7 +162,7 @@ class TryPane(Vertical):
             told: Content = Content.styled("Name a channel: telegram, discord, slack …", MUTED)
         else:
             told = _content(outcome_rows(outcome, glyphs, session=session))
-        self.trace.query_one(Static).update(told)
+        put(self.trace.query_one(Static), told)
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:

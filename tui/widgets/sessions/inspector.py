@@ -25,6 +25,7 @@ from tui.look.cells import count, fit, percent, spread
 from tui.look.glyphs import UNICODE, Glyphs
 from tui.look.tones import MUTED, MUTED_BOLD
 from tui.tracker import Status
+from tui.widgets.drawn import put
 from tui.widgets.gauge import Fill, gauge, gauge_numbers
 from tui.widgets.routing.tracelines import Row, route_rows
 from tui.widgets.sessions.memorylines import memory_section
@@ -108,7 +109,7 @@ class Inspector(VerticalScroll, can_focus=True):
             return
         parts = sections(self.state, width, self.glyphs)
         for static, content in zip(self.query(Static), parts, strict=True):
-            static.update(content)
+            put(static, content)
 
 
 def sections(state: InspectorState, width: int, glyphs: Glyphs) -> tuple[Content, ...]:

@@ -28,7 +28,7 @@ from tui.tracker import Tracker
 from tui.widgets.chat.chat import Chat
 from tui.widgets.chat.composer import Composer
 from tui.widgets.chat.conversation import Conversation
-from tui.widgets.drawn import drawn
+from tui.widgets.drawn import drawn, put
 from tui.widgets.simulator.lanelines import LaneFacts, badge, foot_line, head_lines, lane_title
 
 __all__ = ["Lane", "LaneTalk"]
@@ -258,8 +258,8 @@ class Lane(Vertical):
         head, foot = self.query_one(".head", Static), self.query_one(".foot", Static)
         head.set_class(rows == 0, "-none")
         if rows:
-            head.update(drawn(self, head_lines(facts, width, rows, glyphs)))
-        foot.update(drawn(self, foot_line(facts, width, glyphs)))
+            put(head, drawn(self, head_lines(facts, width, rows, glyphs)))
+        put(foot, drawn(self, foot_line(facts, width, glyphs)))
         self.composer.busy = facts.state not in ("idle", "")
 
     def _badge(self) -> None:

@@ -25,6 +25,7 @@ from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.chat.layout import cut
 from tui.widgets.chat.markdown_safe import parse, plain
 from tui.widgets.chat.pieces import Piece
+from tui.widgets.drawn import put
 from tui.widgets.tree.treelines import in_ascii, local_time
 
 __all__ = ["Preview", "Previewed", "head_of", "preview_of"]
@@ -163,18 +164,18 @@ class Preview(VerticalScroll, can_focus=True):
         shown = self.shown
         if shown is None:
             self.border_title = "Preview"
-            top.update(Content(""))
-            rest.update(Content(""))
+            put(top, Content(""))
+            put(rest, Content(""))
             return
         self.border_title = Content(in_ascii(head_of(shown.row), self.glyphs))
         body = _body(shown, width)
         if self.flat:
-            top.update(Content("\n").join([*_brief(shown, width, self.glyphs), Content("")]))
-            rest.update(body)
+            put(top, Content("\n").join([*_brief(shown, width, self.glyphs), Content("")]))
+            put(rest, body)
             return
-        top.update(body)
+        put(top, body)
         facts = [Content(""), *_facts(shown, width), Content("")]
-        rest.update(Content("\n").join([*facts, *_window(shown, width, self.glyphs)]))
+        put(rest, Content("\n").join([*facts, *_window(shown, width, self.glyphs)]))
 
 
 def _body(shown: Previewed, width: int) -> Content:
