@@ -15,7 +15,7 @@ from engine.routing.keys import chat_type, conversation_of
 from engine.routing.router import Route
 from engine.sessions.entries import Entry, is_bookkeeping
 from engine.sessions.records import Kind, SessionRecord
-from engine.sessions.siblings import siblings_of
+from engine.sessions.siblings import following, siblings_of
 from engine.sessions.tree import Tree
 from engine.turns.choice import Layers
 from engine.turns.origin import envelope_of
@@ -163,13 +163,15 @@ class Begun(Struct, frozen=True):
 class HistoryPage(Struct, frozen=True):
     """Entries of the path from the root to the leaf, oldest first. `before`: ask with it for the
     page of older ones; None when these are the oldest. `branches`: how many branches begin beside
-    an entry, itself counted, where there are several. `begun`: with the oldest, how the session
-    began, when it followed another."""
+    an entry, itself counted, where there are several; `onward`: how many follow the leaf already,
+    so that what is said next begins one more. `begun`: with the oldest, how the session began, when
+    it followed another."""
 
     entries: tuple[Entry, ...]
     before: str | None
     branches: Mapping[str, int] = msgfield(default_factory=dict)
     begun: Begun | None = None
+    onward: int = 0
 
 
 def info_of(record: SessionRecord, inside: int, own: str, label: str | None = None) -> SessionInfo:
@@ -248,7 +250,8 @@ def page_of(live: LiveSession, before: str | None, limit: int) -> HistoryPage:
         if beside > 1:
             branches[node.id] = beside
     begun = begun_of(live.transcript.header) if older is None else None
-    return HistoryPage(tuple(reversed(entries)), older, branches, begun)
+    onward = len(following(tree, tree.anchor(tree.leaf))) if before is None and entries else 0
+    return HistoryPage(tuple(reversed(entries)), older, branches, begun, onward)
 
 
 def begun_of(header: Mapping[str, Any]) -> Begun | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.sessions.entries import is_bookkeeping
 from engine.sessions.tree import Tree
 
-__all__ = ["siblings_of"]
+__all__ = ["following", "siblings_of"]
 
 
 def siblings_of(tree: Tree, entry_id: str) -> tuple[str, ...]:
@@ -15,8 +15,12 @@ def siblings_of(tree: Tree, entry_id: str) -> tuple[str, ...]:
     Raises:
         EntryNotFound: there is no such entry.
     """
-    node = tree.node(entry_id)
-    anchor = tree.anchor(node.parent_id)
+    return following(tree, tree.anchor(tree.node(entry_id).parent_id))
+
+
+def following(tree: Tree, anchor: str | None) -> tuple[str, ...]:
+    """All that follow an entry (None: that begin a tree), in file order, labels and settings
+    between them passed over."""
     links, found = tree.links(), []
     stack = list(links.get(anchor, ()))
     while stack:

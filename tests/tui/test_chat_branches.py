@@ -15,6 +15,7 @@ from tests.tui.driving import running, say, screen, until
 from tests.tui.shown import text
 from tests.tui.trees import KEY, orders, said, write
 from tui.app import BranchlineApp
+from tui.widgets.chat.message import LiveMessage
 from tui.widgets.dialogs.fork import ForkDialog
 
 
@@ -54,6 +55,27 @@ async def test_the_conversation_marks_branches_and_goes_between_them(tmp_path: P
         await pilot.press("left_square_bracket")
         await shows(pilot, "Use a generator")
         assert await leaf(app) == "y"
+
+
+async def test_a_reply_again_says_that_it_is_a_second_branch_while_it_comes_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers: list[str] = []
+
+    class Watched(LiveMessage):
+        def feed(self, text: str, state: str) -> None:
+            super().feed(text, state)
+            headers.append(self.rows(80)[0].plain)
+
+    monkeypatch.setattr("tui.widgets.chat.chatscroll.LiveMessage", Watched)
+    async with conversing(tmp_path) as (app, pilot):
+        assert "Use a generator" in flat(pilot) and flat(pilot).count("┬ 2 branches") == 1
+        await app.engine.branches.regenerate(KEY, "y")
+        await until(pilot, lambda: flat(pilot).count("┬ 2 branches") == 2, "its mark")
+        await until(pilot, lambda: KEY not in app.bridge.tracker.live, "it has ended")
+        assert headers and all("◐ streaming · ┬ 2 branches" in header for header in headers)
+        await until(pilot, lambda: not app.screen.query(LiveMessage), "its entry stands there")
+        assert flat(pilot).count("┬ 2 branches") == 2
 
 
 async def test_a_message_of_the_conversation_is_edited_and_sent_again(tmp_path: Path) -> None:

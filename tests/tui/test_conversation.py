@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from inspect import cleandoc
 
 import pytest
+from textual.content import Content
+from textual.pilot import Pilot
 
 from engine.engine import HistoryPage
 from engine.errors import ModelError
 from engine.events import TurnEnded
+from engine.values import replace
 from tests.tui.chat import KEY, ChatApp, message, other, screen_rows, screen_text, talk
 from tui.widgets.chat.backlog import MOUNTED
 from tui.widgets.chat.conversation import Conversation
+from tui.widgets.chat.layout import header
 from tui.widgets.chat.message import LiveMessage, MessageView
+from tui.widgets.chat.shown import Shown, describe
 
 
 def ended(turn: str = "t1", reply: str | None = None, **fields: object) -> TurnEnded:
@@ -23,6 +30,13 @@ def mounted(conversation: Conversation) -> int:
 
 def row_with(app: ChatApp, words: str) -> str:
     return next(row for row in screen_rows(app) if words in row)
+
+
+async def until_shown(pilot: Pilot[None], *told: str) -> None:
+    end = time.monotonic() + 30
+    while not all(each in " ".join(screen_text(pilot.app).split()) for each in told):
+        assert time.monotonic() < end, f"never shown: {told}\n{screen_text(pilot.app)}"
+        await pilot.pause(0.02)
 
 
 async def test_people_and_assistant_differ_without_colour() -> None:
@@ -178,6 +192,53 @@ async def test_a_failed_turn_says_why_and_a_stopped_one_that_it_was() -> None:
         await pilot.pause()
         assert "✘ Model problem: no answer [/] ␛[2J" in screen_text(app)
         assert "▲ stopped" in screen_text(app)
+
+
+async def test_a_reply_beside_another_is_marked_and_a_branch_that_came_since() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        page = HistoryPage(talk(3), None, onward=1)
+        await app.conversation.show(Content("Alice"), page, session_key=KEY)
+        app.conversation.turn_started("t1", "echo")
+        app.conversation.stream("t1", "half a")
+        await until_shown(pilot, "◐ streaming · ┬ 2 branches")
+        app.conversation.append(message("m3", "assistant", "half a word", model="echo"))
+        app.conversation.turn_ended(ended("t1", reply="m3"))
+        await until_shown(pilot, "mia ▸ echo", "half a word", "┬ 2 branches")
+        app.conversation.append(message("m4", "user", "alone"))
+        app.conversation.turn_started("t2", "echo")
+        await until_shown(pilot, "alone", "◐ waiting")
+        assert screen_text(app).count("┬") == 1
+        app.conversation.mark(HistoryPage(talk(2), None, {"m0": 3}))
+        await until_shown(pilot, "┬ 3 branches")
+
+
+@pytest.mark.parametrize(
+    ("width", "row"),
+    [
+        (60, "  alice  2026-02-09 16:01"),
+        (24, "  alice  9 Feb"),
+        (18, "  alice  9 Feb"),
+        (14, "  alice"),
+    ],
+)
+def test_in_little_room_a_date_gets_short_and_then_goes_as_a_whole(width: int, row: str) -> None:
+    local = datetime(2026, 2, 9, 16, 1).astimezone().isoformat()
+    shown = describe(message("a", "user", "hi", at=local), agent="mia", today="2026-11-20")
+    assert shown is not None
+    shown = replace(shown, title="alice")
+    assert header(shown, width, right="").plain.rstrip() == row
+    older = describe(message("a", "user", "hi", at=local), agent="mia", today="2027-01-01")
+    assert older is not None and older.brief == "Feb 2026"
+
+
+def test_what_stands_at_the_right_loses_its_last_parts_whole() -> None:
+    shown = Shown("a", "assistant", "mia", "claude-opus-5-5", beside=2)
+    told = [header(shown, width, right="1.2k tok · 2.1 s").plain.split("  ")[-1].strip()
+            for width in (80, 50, 40, 20)]  # fmt: skip
+    assert told == [
+        "1.2k tok · 2.1 s · ┬ 2 branches", "1.2k tok · 2.1 s · ┬ 2", "1.2k tok · ┬ 2", "┬ 2"
+    ]  # fmt: skip
 
 
 async def test_how_a_kept_reply_failed_is_said_once_and_to_its_end() -> None:

@@ -263,6 +263,7 @@ class Chat:
             if last != self._last:
                 return  # the page is older than what was told; that asks for a refresh of its own
             moved, self._moved = self._moved, False
+            self._conversation.mark(page)
             last = page.entries[-1].id if page.entries else None
             if moved and last != self._last and self.key not in self._tracker.live:
                 await self._show(page)

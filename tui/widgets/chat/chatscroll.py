@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -19,7 +20,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.engine import HistoryPage
 from engine.text import safe_line
+from engine.values import replace
 from tui.widgets.chat.backlog import PAGE, Backlog
 from tui.widgets.chat.layout import Prepared
 from tui.widgets.chat.message import LiveMessage, MessageView
@@ -49,6 +52,7 @@ class Live:
     words: int = 0
     view: LiveMessage | None = None
     reply_entry_id: str | None = None
+    beside: int = 0
 
 
 class _Older(Static):
@@ -84,6 +88,9 @@ class ChatScroll(VerticalScroll):
         self._prepared: dict[str, Prepared] = {}
         self._views: dict[str, MessageView] = {}
         self._live: Live | None = None
+        self._branches: dict[str, int] = {}
+        self._onward = 0
+        """How many branches follow the newest message already."""
         self._older: _Older | None = None
         self._empty: Static | None = None
         self.new_here = False
@@ -113,9 +120,45 @@ class ChatScroll(VerticalScroll):
         if live is not None and live.view is not None:
             live.view.remove()
 
+    def mark(self, page: HistoryPage) -> None:
+        """Say at messages that are shown how many branches part there by now.
+
+        Args:
+            page: the newest entries, no older than what was appended last.
+        """
+        self._onward = page.onward
+        self._mark_live()
+        for entry in page.entries:
+            beside = page.branches.get(entry.id, 0)
+            if beside == self._branches.get(entry.id, 0):
+                continue
+            self._branches[entry.id] = beside
+            self._log.replace(entry.id, partial(replace, beside=beside))
+            self._prepared.pop(entry.id, None)
+            if (view := self._views.get(entry.id)) is not None:
+                view.mark(beside)
+
+    def _mark_live(self) -> None:
+        """A reply that is written beside others begins one branch more."""
+        live = self._live
+        if live is None:
+            return
+        live.beside = self._onward + 1 if self._onward else 0
+        if live.view is not None:
+            live.view.mark(live.beside)
+
+    def _beside_others(self, shown: Shown) -> Shown:
+        """A new message; where others follow the one before it already, it begins a branch more."""
+        beside, self._onward = self._onward + 1, 0
+        if beside == 1:
+            return shown
+        self._branches[shown.key] = beside
+        return replace(shown, beside=beside)
+
     def _finish_live(self, live: Live, shown: Shown) -> None:
         """The live text is on disk now. A turn with tools goes on with the next answer."""
         view, live.view, live.text, live.words = live.view, None, "", 0
+        live.beside = 0
         if view is not None:
             if (prepared := view.finished(shown.body)) is not None:
                 self._prepared[shown.key] = prepared
@@ -169,9 +212,8 @@ class ChatScroll(VerticalScroll):
         live = self._live
         if live is not None and (live.view is not None) != self._log.at_end:
             if live.view is None:
-                shown = Shown(
-                    "live", "assistant", agent_of(self.session_key), safe_line(live.model)
-                )
+                agent, model = agent_of(self.session_key), safe_line(live.model)
+                shown = Shown("live", "assistant", agent, model, beside=live.beside)
                 live.view = LiveMessage(shown, live.text)
                 self.mount(live.view)
             else:

@@ -119,7 +119,6 @@ class Conversation(ChatScroll):
         self._now = now
         self._cursor: str | None = None
         self._notes = 0
-        self._branches: dict[str, int] = {}
 
     # --- what the screen calls -----------------------------------------------------------
 
@@ -144,10 +143,11 @@ class Conversation(ChatScroll):
         self._drop_live()
         self._log, self._cursor, self._asked = Backlog(), None, (None, 0.0)
         self._unseen = 0
+        self._branches, self._onward = dict(page.branches), page.onward
         self._live = Live(*live) if live is not None else None
+        self._mark_live()
         self._loading = True
         self._sync()
-        self._branches = dict(page.branches)
         items = self._described(page, open_end=live is not None)
         prepared = await prepare(items, self._row_width())
         if self.session_key != session_key:
@@ -191,6 +191,7 @@ class Conversation(ChatScroll):
         shown = self._describe(entry)
         if shown is None:
             return
+        shown = self._beside_others(shown)
         live = self._live
         if live is not None and shown.kind == "assistant":
             self._finish_live(live, shown)
@@ -204,6 +205,7 @@ class Conversation(ChatScroll):
         """The model is being asked."""
         self._drop_live()
         self._live = Live(turn_id, model)
+        self._mark_live()
         self._sync()
 
     def stream(self, turn_id: str, text: str, thinking: str = "") -> None:
@@ -257,11 +259,8 @@ class Conversation(ChatScroll):
     def _describe(self, entry: Entry) -> Shown | None:
         today = self._now().strftime("%Y-%m-%d")
         shown = describe(entry, agent=agent_of(self.session_key), today=today)
-        beside = self._branches.get(entry.id)
-        if shown is None or beside is None:
-            return shown
-        told = (shown.right, f"┬ {beside} branches")
-        return replace(shown, right=" · ".join(part for part in told if part))
+        beside = self._branches.get(entry.id, 0)
+        return replace(shown, beside=beside) if shown is not None and beside else shown
 
     def _described(self, page: HistoryPage, *, open_end: bool) -> list[Shown]:
         found = [shown for entry in page.entries if (shown := self._describe(entry)) is not None]

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from tui.look.cells import fit
@@ -46,6 +47,7 @@ LINE_LIMIT = 1000
 _INDENT, _BAR = "  ", "┃ "
 _GUTTER = 1  # the block cursor stands here
 _LEAST = 8  # cells, however narrow the column
+_LEAST_OF_A_NAME = 4  # cells of a model's name that still say something
 _TITLES = {"person": "bold $text-secondary", "assistant": "bold $text-primary"}
 _SEVERITIES = {"warning": "$text-warning", "error": "$text-error"}
 
@@ -153,18 +155,41 @@ def _state_style(words: str) -> str:
 
 
 def header(shown: Shown, width: int, *, right: str) -> Content:
-    """`  mia ▸ model          1.2k tok · 2.1 s`: the left gives way when it is tight."""
+    """`  mia ▸ model          1.2k tok · 2.1 s`: the left gives way when it is tight, a time of
+    day or a date to a shorter one, or as a whole; the right, which has half of the room or what the
+    left leaves, loses its last parts."""
     room = max(_LEAST, width - _GUTTER) - len(_INDENT)
-    right = fit(right, room // 2).rstrip() if len(right) > room // 2 else right
-    joint = " ▸ " if shown.kind == "assistant" and shown.detail else "  "
-    left = Content.assemble(
-        (shown.title, DIM if shown.aside else _TITLES.get(shown.kind, "bold")),
-        (joint + shown.detail, DIM),
-    )
+    spare = room - cell_len(f"{shown.title} ▸ {shown.detail}") - 2
+    right = _right(shown, right, max(room // 2, spare))
+    left = _left(shown, max(1, room - cell_len(right) - 2 * bool(right)))
     end = Content.styled(right, _state_style(right))
-    left = left.truncate(max(1, room - end.cell_length - 2), ellipsis=True)
     gap = " " * max(0, room - left.cell_length - end.cell_length)
     return Content(_INDENT) + left + gap + end
+
+
+def _left(shown: Shown, room: int) -> Content:
+    """Who speaks, and the model or when."""
+    title = Content.styled(shown.title, DIM if shown.aside else _TITLES.get(shown.kind, "bold"))
+    if shown.kind == "assistant":
+        model = f" ▸ {shown.detail}" if shown.detail else ""
+        fits = title.cell_length + len(" ▸ ") + _LEAST_OF_A_NAME <= room
+        whole = title + Content.styled(model, DIM) if fits else title
+        return whole.truncate(room, ellipsis=True)
+    forms = (f"  {when}" for when in (shown.detail, shown.brief) if when)
+    when = next((form for form in forms if title.cell_length + cell_len(form) <= room), "")
+    return title.truncate(room, ellipsis=True) + Content.styled(when, DIM)
+
+
+def _right(shown: Shown, right: str, room: int) -> str:
+    """How it ended or how it stands, and how many branches part here."""
+    parts = [part for part in right.split(" · ") if part]
+    marks = [f"┬ {shown.beside:,} branches", f"┬ {shown.beside:,}"] if shown.beside else [""]
+    for count in range(len(parts), -1, -1):
+        for mark in marks:
+            told = " · ".join(part for part in (*parts[:count], mark) if part)
+            if told and cell_len(told) <= room:
+                return told
+    return fit(" · ".join(parts) or marks[-1], room).rstrip() if parts or shown.beside else ""
 
 
 def _rule(shown: Shown, width: int) -> Content:

@@ -20,6 +20,7 @@ from textual.visual import RenderOptions
 from textual.widget import Widget
 
 from engine.text import safe_line, safe_text
+from engine.values import replace
 from tui.widgets.chat.growing import Growing, alike
 from tui.widgets.chat.layout import (
     BODY_LIMIT,
@@ -91,6 +92,12 @@ class MessageView(Widget):
         """Mark the message as one that is not answered."""
         self.shown = set_aside(self.shown)
         self._redraw()
+
+    def mark(self, beside: int) -> None:
+        """Say how many branches part here (0: no more than this one)."""
+        if self.shown.beside != beside:
+            self.shown = replace(self.shown, beside=beside)
+            self._redraw()
 
     def point(self, on: bool) -> None:
         """Put the block cursor here, or take it away."""

@@ -46,11 +46,12 @@ class Shown:
     Attributes:
         key: unique in the column: the entry's id, or the note's own.
         title: who speaks, or what a folded line says.
-        detail: after the title: the model, or the time of day.
+        detail: after the title: the model, or the time of day; `brief` where that has no room.
         right: at the right end of the header: tokens, seconds, how it ended.
         body: untrusted text, empty when the header says everything.
         lines: folded lines below the body: tool calls.
         aside: kept as context and not answered.
+        beside: how many branches part here, where there are several, else 0.
         severity: of a note: information, warning or error.
     """
 
@@ -58,11 +59,13 @@ class Shown:
     kind: Kind
     title: str
     detail: str = ""
+    brief: str = ""
     right: str = ""
     body: str = ""
     lines: tuple[str, ...] = ()
     severity: str = "information"
     aside: bool = False
+    beside: int = 0
     entry: Entry | None = None
 
     @property
@@ -151,9 +154,7 @@ def describe(entry: Entry, *, agent: str, today: str) -> Shown | None:
             name = safe_line(entry.custom_type or "note", limit=_TITLE_LIMIT)
             if entry.data.get("display") is False:
                 return Shown(entry.id, "tool", f"· {name}: not shown", entry=entry)
-            return Shown(
-                entry.id, "person", name, _when(entry, today), body=entry.text, entry=entry
-            )
+            return _spoken(entry, name, today, entry.text)
     named = safe_line(entry.type, limit=_TITLE_LIMIT) or "nameless"
     return Shown(entry.id, "tool", f"· unknown entry: {named}", entry=entry)
 
@@ -161,10 +162,7 @@ def describe(entry: Entry, *, agent: str, today: str) -> Shown | None:
 def _message(entry: Entry, agent: str, today: str) -> Shown:
     match entry.role:
         case "user":
-            name = _sender(entry)
-            return Shown(
-                entry.id, "person", name, _when(entry, today), body=_words(entry), entry=entry
-            )
+            return _spoken(entry, _sender(entry), today, _words(entry))
         case "assistant":
             return _reply(entry, agent)
         case "toolResult":
@@ -173,7 +171,12 @@ def _message(entry: Entry, agent: str, today: str) -> Shown:
             command = _line(entry.message.get("command"), _LINE_LIMIT)
             return Shown(entry.id, "tool", f"◂ shell {command}", entry=entry)
     role = safe_line(entry.role or "nobody", limit=_TITLE_LIMIT)
-    return Shown(entry.id, "person", role, _when(entry, today), body=_words(entry), entry=entry)
+    return _spoken(entry, role, today, _words(entry))
+
+
+def _spoken(entry: Entry, name: str, today: str, body: str) -> Shown:
+    when, brief = _when(entry, today)
+    return Shown(entry.id, "person", name, when, brief, body=body, entry=entry)
 
 
 def _reply(entry: Entry, agent: str) -> Shown:
@@ -189,6 +192,7 @@ def _reply(entry: Entry, agent: str) -> Shown:
         "assistant",
         agent,
         _line(message.get("model")),
+        "",
         " · ".join(part for part in right if part),
         entry.text,
         lines,
@@ -224,16 +228,21 @@ def _sender(entry: Entry) -> str:
     return "you"
 
 
-def _when(entry: Entry, today: str) -> str:
+def _when(entry: Entry, today: str) -> tuple[str, str]:
+    """(when it was said, the same in short): the time of day of today's, else the day too, which
+    is all that the short form says: `20 Nov`, of another year `Nov 2025`."""
     moment = parse_iso(entry.timestamp)
     if moment is None:
-        return ""
+        return "", ""
     try:
         local = datetime.fromtimestamp(moment / 1000)
     except (OverflowError, OSError, ValueError):
-        return ""
+        return "", ""
     day = local.strftime("%Y-%m-%d")
-    return local.strftime("%H:%M") if day == today else f"{day} {local:%H:%M}"
+    if day == today:
+        return local.strftime("%H:%M"), ""
+    brief = f"{local.day} {local:%b}" if day[:4] == today[:4] else f"{local:%b %Y}"
+    return f"{day} {local:%H:%M}", brief
 
 
 def thousands(value: object) -> str:
