@@ -84,8 +84,9 @@ class Terminal:
         raise AssertionError(f"not on the screen: {wanted}\n{self.screen()}")
 
     def press(self, keys: str, pause: float = 0.15) -> None:
+        """Type; what is read with an Esc just before it would be one key with it."""
         self._child.send(keys)
-        self.read(pause)
+        self.read(max(pause, 0.5) if keys.endswith("\x1b") else pause)
 
     def end(self, seconds: float = 30) -> int:
         """Read to the end; the exit code."""

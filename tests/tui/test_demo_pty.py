@@ -43,11 +43,11 @@ def test_a_demo_with_a_place_of_its_own_stays_there(tmp_path: Path) -> None:
     with Terminal("--demo", "--state-dir", str(place), state=tmp_path / "mine") as terminal:
         terminal.wait_for("lisbon · your chat")
         terminal.press("feed the cat\r")
-        terminal.wait_for("You said")
+        terminal.wait_for("┃ feed the cat")
         terminal.press("\x11")
         assert terminal.end() == 0
     with Terminal("--state-dir", str(place), state=tmp_path / "mine") as terminal:
-        terminal.wait_for("feed the cat")
+        terminal.wait_for("┃ feed the cat")
 
 
 def test_from_ones_own_state_one_can_go_to_the_demo(
