@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.errors import Problem
+    from engine.sessions.outline import View
     from engine.sessions.records import SessionRecord
     from engine.sessions.transcript import Transcript
     from engine.sessions.tree import Node, Tree
@@ -264,12 +265,15 @@ def _calls(content: object) -> list[str]:
 @place_options
 @json_option
 @click.argument("key", shell_complete=complete_key)
-def tree(key: str, as_json: bool) -> None:
-    """Print the tree of a session, every branch of it."""
+@click.option(
+    "--all", "everything", is_flag=True, help="Also tool results, bookkeeping and what is hidden."
+)
+def tree(key: str, as_json: bool, everything: bool) -> None:
+    """Print the tree of a session, every branch of it. JSON has all entries of the file."""
     with opened(here(), key) as (_, transcript):
         found = transcript.tree
-        on_path = {node.id for node in found.up(found.leaf)}
         if as_json:
+            on_path = {node.id for node in found.up(found.leaf)}
             nodes = [
                 {**entry_object(found, node), "onPath": node.id in on_path, "depth": depth}
                 for node, depth in walk(found)
@@ -283,22 +287,30 @@ def tree(key: str, as_json: bool) -> None:
                 }
             )
             return
-        for line in _drawn(found, on_path):
+        for line in _drawn(found, everything=everything):
             say(line)
         _tell(transcript.problems)
 
 
-def _drawn(tree: Tree, on_path: set[str]) -> list[str]:
-    """A line a node. Only branches indent, so that a long talk stays at the left edge."""
+def _drawn(tree: Tree, *, everything: bool) -> list[str]:
+    """A line an entry, as the app's tree lays them out: the active branch first, and only branches
+    indent, so that a long talk stays at the left edge."""
+    from engine.sessions.journal import marks_of
+    from engine.sessions.outline import lay_out
+
+    view: View = "all" if everything else "no tools"
+    outline = lay_out(tree, view, hidden=marks_of(tree).hidden)
     lines = []
-    work = [(name, 0) for name in reversed(tree.children(None))]
-    while work:
-        name, level = work.pop()
-        entry = tree.entry(name)
-        mark = "◉" if name == tree.leaf else "●" if name in on_path else "○"
+    for place, name in enumerate(outline.ids):
+        entry, level = tree.entry(name), outline.segments[outline.segment_at(place)].level
+        mark = "◉" if name == outline.leaf else "●" if name in outline.active else "○"
         label = f" [{tree.labels[name]}]" if name in tree.labels else ""
         words = safe_line(entry.text or entry.custom_type or "", limit=PREVIEW)
         lines.append(f"{'  ' * level}{mark} {name} {entry.role or entry.type}{label}  {words}")
-        children = tree.children(name)
-        work.extend((child, level + (len(children) > 1)) for child in reversed(children))
+    if left := len(tree.nodes) - len(outline):
+        what = "entry is" if left == 1 else "entries are"
+        lines.append(
+            f"({left:,} {what} left out: tool results, bookkeeping, what is hidden. "
+            "--all shows everything)"
+        )
     return lines

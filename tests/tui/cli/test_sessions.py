@@ -213,7 +213,7 @@ def test_tree_has_the_agreed_shape(branchline: Run, talk: Path) -> None:
         "label": "the turn", "onPath": True, "depth": 2,
     }  # fmt: skip
     told = branchline("sessions", "tree", KEY).out
-    assert "○ c user" in told and "● d user [the turn]" in told
+    assert "○ c user" in told and "◉ d user [the turn]" in told
 
 
 def test_damage_is_told_and_the_rest_is_read(branchline: Run, talk: Path) -> None:
@@ -310,4 +310,29 @@ def test_an_entry_of_a_program_is_drawn_with_its_sort(
 ) -> None:
     own = {"type": "custom", "id": "c1", "parentId": "m1", "customType": "their.mark"}
     write_session("agent:main:main", [message("m1", None, "user", "hi"), own])
-    assert "c1 custom  their.mark" in branchline("sessions", "tree", "main").out
+    assert "c1 custom  their.mark" in branchline("sessions", "tree", "main", "--all").out
+
+
+def test_a_tree_leaves_out_what_the_app_leaves_out_and_says_so(
+    branchline: Run, write_session: Callable[..., Path]
+) -> None:
+    note = {"id": "s1", "parentId": "m1", "type": "custom", "customType": "openclaw.status"}
+    model = {"id": "s2", "parentId": "s1", "type": "model_change", "provider": "x", "modelId": "y"}
+    tool = message("m3", "m2", "toolResult", "42 rows")
+    lines = [
+        message("m1", None, "user", "hi"), note, model, message("m2", "s2", "assistant", "hello"),
+        tool, message("m4", "m3", "user", "on"), message("m5", "m3", "user", "or this"),
+    ]  # fmt: skip
+    write_session("agent:main:main", lines)
+    told = branchline("sessions", "tree", "main").out.splitlines()
+    assert told == [
+        "● m1 user  hi",
+        "● m2 assistant  hello",
+        "  ◉ m5 user  or this",
+        "  ○ m4 user  on",
+        "(3 entries are left out: tool results, bookkeeping, what is hidden. "
+        "--all shows everything)",
+    ]
+    told = branchline("sessions", "tree", "main", "--all").out.splitlines()
+    assert [line.split()[1] for line in told] == ["m1", "s1", "s2", "m2", "m3", "m5", "m4"]
+    assert "left out" not in told[-1]
