@@ -31,7 +31,7 @@ from engine.sessions import navigate
 from engine.sessions.diff import BranchDiff, diff_branches
 from engine.sessions.entries import Entry
 from engine.sessions.graft import Source, graft
-from engine.sessions.journal import Marks, Plan, apply, last_step, marks_of, undo
+from engine.sessions.journal import Marks, Plan, Undoing, apply, last_step, marks_of, undo, undoing
 from engine.sessions.transcript import fresh_id
 from engine.sessions.tree import Tree
 from engine.turns.commands import parse_command
@@ -84,6 +84,8 @@ class TreeRoom:
         self._kitchen = kitchen
         self._setup = setup
         self._start = start
+        self.since = kitchen.clock.now()
+        """When this sitting began, in ms since 1970: what was done before is of another one."""
 
     async def move(
         self, session_key: str, node: str, *, summary: str = "", label: str | None = None
@@ -248,16 +250,32 @@ class TreeRoom:
                     lambda tree: graft(tree, source, node, under, fresh_id, subtree=subtree),
                 )
 
-    async def undo(self, session_key: str) -> Moved:
+    async def undoing(self, session_key: str) -> Undoing:
+        """What `undo` would take back now.
+
+        Raises:
+            NothingToUndo: there is nothing.
+        """
+
+        def look() -> Undoing:
+            with self._kitchen.pool.using(canonical_key(session_key)) as live:
+                return undoing(live.transcript.tree)
+
+        return await in_thread(look)
+
+    async def undo(self, session_key: str, *, step: str | None = None) -> Moved:
         """Take back the newest change that is not taken back yet: a move, an edit's or a
         compaction's move, a label, a mark, a graft.
 
+        Args:
+            step: the change that is meant, as `undoing` named it.
+
         Raises:
-            NothingToUndo: there is none.
+            NothingToUndo: there is none, or another one came since.
         """
         key = canonical_key(session_key)
         async with self._kitchen.lanes.turn(key):
-            return await self._change(key, lambda tree: undo(tree, fresh_id))
+            return await self._change(key, lambda tree: undo(tree, fresh_id, step=step))
 
     async def can_undo(self, session_key: str) -> bool:
         """Whether there is a change to take back."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec import field as msgfield
 
+from engine.clock import parse_iso
 from engine.errors import SessionError
 from engine.sessions.entries import LEAF, Entry
 from engine.sessions.tree import Tree
@@ -34,11 +35,13 @@ __all__ = [
     "Marks",
     "NothingToUndo",
     "Plan",
+    "Undoing",
     "apply",
     "finish",
     "last_step",
     "marks_of",
     "undo",
+    "undoing",
 ]
 
 STEP = "branchline.step"
@@ -115,6 +118,25 @@ class Plan(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         return not self.lines
+
+
+class Undoing(Struct, frozen=True):
+    """What undoing would take back.
+
+    Attributes:
+        step: the entry of the journal.
+        what: the operation, as in Plan.
+        when: ms since 1970; 0 where the step does not say.
+        leaves: messages said since then that the conversation would not go on from any more; they
+            stay in the tree, on a branch of their own.
+        later: how many of them people said, but for the one that an edit itself sent.
+    """
+
+    step: str
+    what: str
+    when: int
+    leaves: int
+    later: int
 
 
 class Draft:
@@ -203,31 +225,71 @@ def _body(tree: Tree, entry_id: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def undo(tree: Tree, new_id: NewId) -> Plan:
-    """Put back what the newest step that is not undone had changed; may be repeated.
+def _head(tree: Tree) -> str:
+    head = last_step(tree)
+    if head is None:
+        raise NothingToUndo(
+            "nothing was changed in this tree that is not undone yet",
+            remedy="What was said is never undone: go back to it in the tree (Enter)",
+        )
+    return head
 
-    Entries stay in the file: what was copied or written becomes a branch that is not gone on.
+
+def _leaf_before(tree: Tree, before: Mapping[str, Any]) -> str | None:
+    leaf = before.get("leaf", tree.leaf)
+    return leaf if isinstance(leaf, str) and leaf in tree.nodes else None
+
+
+def undoing(tree: Tree) -> Undoing:
+    """What `undo` would take back now.
 
     Raises:
         NothingToUndo: no step is left.
     """
-    head = last_step(tree)
-    if head is None:
-        raise NothingToUndo("there is nothing left to undo in this session")
+    head = _head(tree)
+    body, since = _body(tree, head), tree.node(head).offset
+    before = body.get("before")
+    kept = {
+        node.id for node in tree.up(_leaf_before(tree, before if isinstance(before, dict) else {}))
+    }
+    left = [
+        node
+        for node in tree.up(tree.leaf)
+        if node.id not in kept and node.type == "message" and node.offset > since
+    ]
+    what = str(body.get("what") or "step")
+    said = sum(node.role == "user" for node in left)
+    when = parse_iso(tree.entry(head).timestamp) or 0
+    return Undoing(head, what, when, len(left), max(0, said - (what == "edit")))
+
+
+def undo(tree: Tree, new_id: NewId, *, step: str | None = None) -> Plan:
+    """Put back what the newest step that is not undone had changed; may be repeated.
+
+    Entries stay in the file: what was copied or written becomes a branch that is not gone on.
+
+    Args:
+        step: the step that is meant; None for whichever is the newest.
+
+    Raises:
+        NothingToUndo: no step is left, or another one is the newest by now.
+    """
+    head = _head(tree)
+    if step not in (None, head):
+        raise NothingToUndo("something else was changed meanwhile", remedy="Look at it, then undo")
     body = _body(tree, head)
     before = body.get("before")
     before = before if isinstance(before, dict) else {}
     draft = Draft(tree, new_id)
-    leaf = before.get("leaf", tree.leaf)
-    leaf = leaf if isinstance(leaf, str) and leaf in tree.nodes else None
+    leaf = _leaf_before(tree, before)
     for target, label in dict(before.get("labels") or {}).items():
         draft.add(leaf, {"type": "label", "targetId": target, "label": label})
     if "marks" in before:
         draft.note(leaf, MARKS, _read_marks(before["marks"]).body())
     what = str(body.get("what") or "step")
-    step = {"what": "undo", "undone": head, "head": body.get("previous")}
+    done = {"what": "undo", "undone": head, "head": body.get("previous")}
     moved = leaf != tree.leaf or bool(before.get("labels"))
-    plan = finish(draft, what, Before(), leaf=leaf, moved=moved, step=step)
+    plan = finish(draft, what, Before(), leaf=leaf, moved=moved, step=done)
     return replace(plan, what=f"undo {what}")
 
 

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from engine.engine import Engine
+from engine.routing.envelope import Envelope
 from engine.sessions.journal import last_step
 from tests.corpus import HOSTILE, raw_controls
 from tests.tui.driving import SMALL, TINY, WIDE, running, screen, until
@@ -37,10 +38,11 @@ def tree(app: App) -> TreeScreen:
 
 @asynccontextmanager
 async def opened(
-    state: Path, entries: list[dict[str, Any]], size: tuple[int, int] = WIDE
+    state: Path, entries: list[dict[str, Any]] | None, size: tuple[int, int] = WIDE
 ) -> AsyncIterator[tuple[App, Pilot[None], TreeScreen]]:
-    """The tree of a session, its preview drawn."""
-    write(state, entries)
+    """The tree of a session, its preview drawn; None: of the one that is there already."""
+    if entries is not None:
+        write(state, entries)
     async with running(state, size) as (app, pilot):
         screen(app).open_session(KEY)
         await until(pilot, lambda: screen(app).chat.ref == KEY)
@@ -303,6 +305,43 @@ async def test_labels_bookmarks_names_and_hiding_are_shown_and_undone(tmp_path: 
         await pilot.press("u", "u", "u")
         await until(pilot, lambda: "⚑ rain" not in flat(pilot) and "┬ sky" not in flat(pilot))
         assert last_step(await app.engine.tree(KEY)) is None
+
+
+async def test_undo_asks_before_it_takes_back_what_was_done_in_another_sitting(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, orders())
+    async with Engine.open(tmp_path, environ={}) as engine:
+        await engine.branches.label(KEY, "w", "rain")
+    async with opened(tmp_path, None) as (app, pilot, _):
+        await shows(pilot, "⚑ rain")
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, Pick), "the question")
+        await shows(pilot, "Undo label of", "before the app was started")
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(app.screen, Pick), "it is left")
+        step = last_step(await app.engine.tree(KEY))
+        assert step is not None
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, Pick), "the question again")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "⚑ rain" not in flat(pilot), "it is taken back")
+
+
+async def test_undo_says_how_much_was_said_since(tmp_path: Path) -> None:
+    async with opened(tmp_path, orders()) as (app, pilot, _):
+        await app.engine.branches.leave(KEY, "w2")
+        for words in ("Is it raining", "And tomorrow"):
+            receipt = await app.engine.submit(Envelope("terminal", words), session_key=KEY)
+            await receipt.result()
+        await shows(pilot, "And tomorrow")
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, Pick), "the question")
+        await shows(pilot, "Undo move of", "More was said since", "4 messages since then stay")
+        await pilot.press("2", "enter")
+        await until(pilot, lambda: not isinstance(app.screen, Pick), "it is answered")
+        while await leaf(app) != "y":
+            await pilot.pause(0.05)
 
 
 async def test_what_the_conversation_goes_on_with_cannot_be_hidden(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ undone, and nothing is changed before the person has seen what it does.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from textual import getters
 
+from engine.sessions.journal import Undoing
 from engine.sessions.navigate import Hidden
 from engine.text import safe_line
 from tui.look.cells import count
@@ -19,7 +21,30 @@ from tui.widgets.dialogs.ask import Ask
 from tui.widgets.tree.treelines import Forest
 from tui.widgets.tree.treelist import TreeList
 
-__all__ = ["TreeActions"]
+__all__ = ["TreeActions", "undo_about", "undo_title", "undone_words"]
+
+
+def undo_title(undoing: Undoing) -> str:
+    """`Undo compaction of 12 Mar 10:40`."""
+    when = time.localtime(undoing.when / 1000)
+    of = f" of {when.tm_mday} {time.strftime('%b %H:%M', when)}" if undoing.when else ""
+    return f"Undo {safe_line(undoing.what, limit=40)}{of}"
+
+
+def undo_about(undoing: Undoing) -> str:
+    """Why it is asked."""
+    if not undoing.later:
+        return "This was done before the app was started."
+    return "More was said since this was done."
+
+
+def undone_words(undoing: Undoing) -> str:
+    """What becomes of what was said since."""
+    if not undoing.leaves:
+        return "nothing that was said is concerned"
+    if undoing.leaves == 1:
+        return "the message since then stays in the tree, on a branch of its own"
+    return f"the {undoing.leaves:,} messages since then stay in the tree, on a branch of their own"
 
 
 class TreeActions(Forking):
@@ -100,10 +125,25 @@ class TreeActions(Forking):
     async def _undo(self) -> None:
         before = self.forest.tree.leaf if self.forest is not None else None
         self.say_wait()
-        moved = await self.engine.branches.undo(self.ref)
+        undoing = await self.engine.branches.undoing(self.ref)
+        earlier = undoing.when < self.engine.branches.since
+        if (earlier or undoing.later) and not await self._sure(undoing):
+            return
+        moved = await self.engine.branches.undo(self.ref, step=undoing.step)
         if moved.leaf != before:
             self.load(to_leaf=True)
         self.say("everything that was said stays in the tree", moved.what.capitalize())
+
+    async def _sure(self, undoing: Undoing) -> bool:
+        """Whether a change is to be taken back that is not the last deed of this sitting."""
+        from tui.widgets.dialogs.box import Option, Pick
+
+        options = (
+            Option("keep", "leave it", "nothing changes"),
+            Option("undo", "take it back", undone_words(undoing)),
+        )
+        dialog = Pick(undo_title(undoing), options, about=undo_about(undoing))
+        return await self.app.push_screen_wait(dialog) == "undo"
 
     # compact, compare, graft
 

@@ -302,6 +302,30 @@ async def test_a_graft_from_another_session_says_so(open_engine: Open) -> None:
             await engine.branches.undo(MAIN)
 
 
+async def test_what_undo_would_take_back_is_told_with_what_was_said_since(
+    open_engine: Open,
+) -> None:
+    async with open_engine() as engine:
+        await answer(engine, said("one"))
+        with pytest.raises(NothingToUndo, match="not undone yet"):
+            await engine.branches.undoing(MAIN)
+        await answer(engine, said("two"))
+        await (await engine.branches.edit(MAIN, node_of(engine, "two"), "three")).result()
+        edited = await engine.branches.undoing(MAIN)
+        assert (edited.what, edited.leaves, edited.later) == ("edit", 2, 0)
+        assert edited.when >= engine.branches.since
+        await answer(engine, said("four"))
+        later = await engine.branches.undoing(MAIN)
+        assert (later.step, later.leaves, later.later) == (edited.step, 4, 1)
+        await engine.branches.label(MAIN, node_of(engine, "one"), "first")
+        labelled = await engine.branches.undoing(MAIN)
+        assert (labelled.what, labelled.leaves, labelled.later) == ("label", 0, 0)
+        with pytest.raises(NothingToUndo, match="changed meanwhile"):
+            await engine.branches.undo(MAIN, step=edited.step)
+        await engine.branches.undo(MAIN, step=labelled.step)
+        assert (await engine.branches.undoing(MAIN)).step == edited.step
+
+
 async def test_branches_are_named_hidden_and_compared(open_engine: Open) -> None:
     async with open_engine() as engine:
         await answer(engine, said("one"))

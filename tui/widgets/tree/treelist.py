@@ -31,7 +31,8 @@ class TreeList(RowList):
     **Enter** continues at a message: on one of a person's, its words come back to the composer.
     **e** edits it and sends it again beside the old one; **r** has it answered again, **R** by
     another model; **f** offers all ways to go on, also in a session of its own.
-    Nothing is ever deleted: **u** undoes.
+    Nothing is ever deleted: **u** undoes; it asks first where more was said since, or where it was
+    done before this start of the app.
 
     **[ ]** the branches beside this one · **{ }** where branches part · **.** the leaf ·
     **v** what is shown · **/** searches all words, also folded ones, **n N** go through the hits ·
