@@ -145,6 +145,7 @@ async def test_what_lies_over_a_screen_opens_at_once(busy: Path) -> None:
                     letters.append(await frame(app, partial(setattr, field, "value", "s")))
                     await pilot.pause(0.3)
                 await app.screen.dismiss()
+                await until(pilot, lambda: len(app.screen_stack) == 1)
                 await pilot.pause(0.1)
             return found[1:]  # the first one imports what it is made of
 

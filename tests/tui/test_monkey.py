@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.driving import SMALL, TINY, WIDE, running, screen
+from tests.tui.driving import SMALL, TINY, WIDE, running, screen, until
 from tests.tui.shown import lines
 from tui.app import BranchlineApp
+from tui.widgets.dialogs.dialog import Commands
 
 KEYS = int(os.environ.get("BRANCHLINE_TEST_KEYS", "150"))
 SEEDS = range(int(os.environ.get("BRANCHLINE_TEST_SEEDS", "3")))
@@ -52,8 +53,7 @@ async def test_whatever_is_pressed_the_app_goes_on(
                 await pilot.pause()
             assert app.is_running, " ".join(pressed[-20:])
             if number % 25 == 0:
-                rows = lines(app)
-                assert len(rows) == size[1], pressed[-20:]
+                await until(pilot, lambda: len(lines(app)) == size[1], " ".join(pressed[-20:]))
         await pilot.pause(0.3)
     after = transcripts(sample_state)
     kept = b"".join(after.values())
@@ -103,4 +103,18 @@ async def test_page_keys_in_a_list_of_commands_that_is_empty(tmp_path: Path) -> 
         for key in ("x", "q", "pagedown", "pageup", "down", "enter", "escape", "escape"):
             app.simulate_key(key)
         await pilot.pause(0.3)
+        assert app.is_running
+
+
+async def test_a_list_of_commands_that_is_being_closed_may_still_be_told_it_is_busy(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as (app, pilot):
+        await pilot.press("ctrl+p")
+        front = app.screen
+        assert isinstance(front, Commands)
+        await front.query("LoadingIndicator, CommandList").remove()
+        front._show_busy = not front._show_busy
+        front._list_visible = not front._list_visible
+        await pilot.pause(0.1)
         assert app.is_running

@@ -15,7 +15,7 @@ from textual.events import DescendantFocus, Mount
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Input, OptionList, TextArea
+from textual.widgets import Input, LoadingIndicator, OptionList, TextArea
 
 from tui.widgets.dialogs.backdrop import behind
 
@@ -73,6 +73,17 @@ class Commands(CommandPalette):
     @on(DescendantFocus)
     def _be_still(self, event: DescendantFocus) -> None:
         be_still(event.widget)
+
+    async def _watch__show_busy(self) -> None:
+        """Textual tells a list that is being closed whether it is busy, and ends the app when the
+        sign for it is gone."""
+        if self.query(LoadingIndicator):
+            await super()._watch__show_busy()
+
+    def _watch__list_visible(self) -> None:
+        """Likewise."""
+        if self.query(OptionList):
+            super()._watch__list_visible()
 
     async def _dispatch_message(self, message: Message) -> None:
         """A second Enter on its way when the list closes would run the command again."""
