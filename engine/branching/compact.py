@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from engine.branching.scribe import CompactionFailed, write_summary
 from engine.context.compaction import (
+    BY_HAND,
     Fold,
     Nothing,
     Outcome,
@@ -128,7 +129,9 @@ async def preview(
     import anyio
 
     if session.compacting is not None:
-        raise SessionBusy("this session is being compacted already")
+        raise SessionBusy(
+            "this session is being compacted already", remedy="Try again when that has ended"
+        )
     with anyio.CancelScope() as scope:
         session.compacting = scope
         try:
@@ -152,7 +155,7 @@ async def _preview(
         ready = await in_thread(prepare, order, session, kitchen)
     fold = await in_thread(_plan, session, ready, trigger, keep_from)
     if isinstance(fold, Nothing):
-        raise CompactionFailed(fold.reason, gainless=True)
+        raise CompactionFailed(fold.reason, gainless=True, remedy=fold.remedy)
     before = ready.weight
     kitchen.publish(CompactionStarted(order.session_key, trigger, before, fold.count))
     summary, model = await write_summary(order, kitchen, ready, fold, focus)
@@ -161,6 +164,7 @@ async def _preview(
         raise CompactionFailed(
             f"the summary would weigh as much as what it replaces ({before:,} → {after:,} tokens)",
             gainless=True,
+            remedy=f"To fold more, {BY_HAND}; or make compaction.summaryMaxTokens smaller",
         )
     lacking = await in_thread(loss, fold.gone, summary)
     return CompactionPreview(
@@ -204,7 +208,7 @@ async def accept(
     """
     text = (summary if summary is not None else shown.summary).strip()
     if not text:
-        raise CompactionFailed("the summary is empty")
+        raise CompactionFailed("the summary is empty", remedy="Write one, or cancel")
     edited = text != shown.summary
     after, lacking = shown.after, shown.loss
     if edited:
@@ -336,7 +340,7 @@ def _note(
                 tree,
                 tree.leaf,
                 outcome,
-                str(error),
+                error.message if gainless else str(error),
                 trigger=trigger,
                 tokens=tokens,
                 gainless=gainless,

@@ -171,7 +171,9 @@ class Scribe:
         if answer.error is not None:
             raise answer.error
         if answer.stop_reason not in ("stop", "length") or not answer.text.strip():
-            raise CompactionFailed("the model wrote no summary")
+            raise CompactionFailed(
+                "the model wrote no summary", remedy="Try again, or another compaction.model"
+            )
         return answer.text.strip()
 
     def _teller(

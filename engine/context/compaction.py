@@ -20,6 +20,7 @@ from engine.sessions.tree import Node, Tree
 from engine.values import replace
 
 __all__ = [
+    "BY_HAND",
     "OUTCOME",
     "Budget",
     "Fold",
@@ -135,9 +136,19 @@ class Fold(Struct, frozen=True):
 
 
 class Nothing(Struct, frozen=True):
-    """There is nothing to fold, and why."""
+    """There is nothing to fold, and why; `remedy`: what a person can do about it."""
 
     reason: str
+    remedy: str
+
+
+BY_HAND = (
+    "name the first message that is to stay: c on it in the tree, on the command line --keep-from "
+    "ID"
+)
+"""How a person says what folds, whatever the budget keeps."""
+_TOO_EARLY = "nothing stands before that entry that could be folded"
+_LATER = "Choose a later one, on the way to the leaf and after the last compaction"
 
 
 def plan_fold(
@@ -162,20 +173,26 @@ def plan_fold(
     stretch = stretch_of(tree, leaf)
     nodes = list(stretch.nodes)[::-1]
     if leaf is None or not nodes:
-        return Nothing("nothing was said yet")
+        return Nothing("nothing was said yet", "There has to be a conversation first")
     if nodes[-1].type == "compaction":
-        return Nothing("nothing was said since the last compaction")
+        return Nothing(
+            "nothing was said since the last compaction",
+            "To fold otherwise, undo it first: u in the tree, or /undo",
+        )
     window = build_window(tree, leaf, replace(settings, limits=Limits()))
     parts, messages = _parts(nodes, window, count_notes=count_notes)
     cut = _choose(parts, budget, keep_from, count_notes)
     if cut is None:
-        return Nothing("that entry is not in the part that could be folded")
+        return Nothing(_TOO_EARLY, _LATER)
     folded = tuple(_between(messages, 0, cut.folded_to))
     prefix = tuple(_between(messages, cut.folded_to, cut.first))
+    if not folded and not prefix and keep_from is not None:
+        return Nothing(_TOO_EARLY, _LATER)
     if not folded and not prefix:
         return Nothing(
             "everything that was said is recent enough to stay (compaction.preserveRecent says "
-            "how much that is)"
+            "how much that is)",
+            f"To fold all the same, {BY_HAND}",
         )
     first = window.messages[0] if window.messages else None
     return Fold(

@@ -400,6 +400,16 @@ async def test_compaction_is_shown_before_it_is_written_and_may_be_edited(tmp_pa
         await shows(pilot, "Use a generator ◀ leaf", "◇")
 
 
+async def test_a_refused_compaction_says_what_can_be_done(tmp_path: Path) -> None:
+    async with opened(tmp_path, orders()) as (_, pilot, screen_):
+        screen_.list.go_to("m7")
+        await pilot.press("c")
+        await shows(pilot, "nothing stands before that entry", "Choose a later one")
+        await pilot.press("escape")
+        await pilot.press("f2", "escape", "c")
+        await shows(pilot, "is recent enough to stay", "name the first message that is to stay")
+
+
 async def test_a_cancelled_compaction_writes_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path, orders()) as (app, pilot, screen_):
         screen_.list.go_to("x")

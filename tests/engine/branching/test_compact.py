@@ -193,8 +193,17 @@ async def test_compact_to_here_keeps_everything_from_there(open_engine: Open) ->
         ids = [one.entry_id for one in (await engine.window(MAIN)).messages]
         shown = await engine.compaction.preview(MAIN, keep_from=ids[4])
         assert [one.entry_id for one in shown.fold.kept] == ids[4:]
-        with pytest.raises(CompactionFailed):
+        with pytest.raises(CompactionFailed, match=r"nothing stands before .* Choose a later"):
             await engine.compaction.preview(MAIN, keep_from=ids[0])
+
+
+async def test_a_fold_that_gains_nothing_says_how_to_fold_more(open_engine: Open) -> None:
+    async with open_engine() as engine:
+        await answer(engine, said("hi"))
+        await answer(engine, said("ho"))
+        second = (await engine.window(MAIN)).messages[1].entry_id
+        with pytest.raises(CompactionFailed, match=r"as much as .* To fold more, name the first"):
+            await engine.compaction.preview(MAIN, keep_from=second)
 
 
 async def test_the_outcome_of_every_attempt_is_stored(open_engine: Open) -> None:
@@ -202,13 +211,14 @@ async def test_the_outcome_of_every_attempt_is_stored(open_engine: Open) -> None
         await chat(engine, 2)
         done = await engine.compaction.compact(MAIN)
         assert done.outcome == "failed"
-        assert "recent enough" in done.reason
+        assert "recent enough" in done.reason and "c on it in the tree" in done.reason
         (note,) = entries_of(engine, OUTCOME)
         assert note["id"] == done.entry_id
         assert note["data"]["outcome"] == "failed"
         assert "recent enough" in note["data"]["reason"]
+        assert "in the tree" not in note["data"]["reason"]
         reply = await answer(engine, said("/compact"))
-        assert "recent enough" in reply
+        assert "recent enough" in reply and "--keep-from ID" in reply
         # Bookkeeping is never a parent: the next message follows the last reply.
         await chat(engine, 1, 2)
         tree = tree_of(engine)
