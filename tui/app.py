@@ -277,7 +277,7 @@ class BranchlineApp(Home):
 
     async def _leave(self) -> None:
         await self._key_order.see_through()
-        await until_done(self, lambda: any(each() for each in self.underway), PATIENCE)
+        await until_done(self, self.asks, lambda: any(each() for each in self.underway), PATIENCE)
         self._end()
 
     def _end(self) -> None:

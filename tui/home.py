@@ -10,14 +10,16 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.app import App
 from textual.command import CommandListItem, SimpleProvider
 from textual.dom import DOMNode
 from textual.notifications import Notify
+from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import AwaitMount
+from textual.worker import Worker, get_current_worker
 
 from engine.engine import Engine
 from engine.errors import BranchlineError, Problem
@@ -25,6 +27,7 @@ from engine.routing.envelope import Envelope
 from engine.text import safe_line, safe_text
 from engine.values import replace
 from tui.behind.notices import Notice, NoticeBoard, Severity
+from tui.behind.unsent import Unsent
 from tui.bridge import Bridge
 from tui.look.glyphs import Glyphs, glyphs_for
 from tui.memory import AppMemory, MemoryFile
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Home", "home_of"]
 
+T = TypeVar("T")
+
 
 class Home(App[None]):
     """An app on an open engine.
@@ -50,6 +55,7 @@ class Home(App[None]):
         farewell: what is printed after the app is left.
         keepers: bring the memory up to date before the app ends, however it ends.
         underway: each says whether something written is neither on disk nor kept by a keeper yet.
+        unsent: words that are neither on disk nor in a composer.
         next_models: by session, the model that answers its next message and no other.
         model_change: the last change of models, to be taken back; None when there is none.
         tour: the tour of the demo; None in a state that is none.
@@ -69,6 +75,8 @@ class Home(App[None]):
         self.farewell = ""
         self.keepers: list[Callable[[], None]] = []
         self.underway: list[Callable[[], bool]] = []
+        self.unsent = Unsent()
+        self._asking: dict[Worker[Any], Screen[Any]] = {}
         self.tour: Tour | None = None
         self.wants_demo = False
         self.notices = NoticeBoard()
@@ -77,6 +85,22 @@ class Home(App[None]):
     @property
     def glyphs(self) -> Glyphs:
         return glyphs_for(self.engine.config.ui.glyphs)
+
+    async def push_screen_wait(
+        self, screen: Screen[T] | str, *, mode: str | None = None
+    ) -> T | Any:
+        """As Textual's; meanwhile it is known that the worker waits for the person."""
+        worker = get_current_worker()
+        if isinstance(screen, Screen):
+            self._asking[worker] = screen
+        try:
+            return await super().push_screen_wait(screen, mode=mode)
+        finally:
+            self._asking.pop(worker, None)
+
+    def asks(self, worker: Worker[Any]) -> bool:
+        """Whether a worker waits for an answer of the person, who has not given it yet."""
+        return any(self._asking.get(worker) in stack for stack in self._screen_stacks.values())
 
     def at_the_end(self) -> None:
         """Bring the memory up to date."""

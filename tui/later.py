@@ -10,13 +10,13 @@ from typing import Any
 from textual.app import App
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
-from textual.screen import ModalScreen
+from textual.worker import Worker
 
 __all__ = ["ASKED_FOR", "later", "until_done"]
 
-ASKED_FOR = frozenset({"act", "decide", "dialog", "model", "step", "taken"})
-"""The groups of workers that write what a person asked for. Those of `dialog` wait for an answer
-first, and write after it."""
+ASKED_FOR = frozenset({"act", "decide", "dialog", "keeping", "model", "step", "taken"})
+"""The groups of workers that write what a person asked for. They may ask them something first, and
+write after the answer."""
 
 POLL = 0.01
 
@@ -41,17 +41,22 @@ def later(
     node.run_worker(task, group=group, exclusive=exclusive)
 
 
-async def until_done(app: App[Any], underway: Callable[[], bool], patience: float) -> None:
+async def until_done(
+    app: App[Any],
+    asks: Callable[[Worker[Any]], bool],
+    underway: Callable[[], bool],
+    patience: float,
+) -> None:
     """Wait for what a person asked for before now, or until it asks them something.
 
     Args:
+        asks: whether a worker waits for the person.
         underway: whether something is on its way that is no worker of `ASKED_FOR`.
         patience: seconds at most.
     """
     end = asyncio.get_running_loop().time() + patience
     while asyncio.get_running_loop().time() < end:
         await asyncio.sleep(POLL)  # first of all: what was begun just now is not known yet
-        asks = app.screen_stack and isinstance(app.screen, ModalScreen)
-        works = any(one.group in ASKED_FOR and not one.is_finished for one in app.workers)
-        if (asks or not works) and not underway():
+        works = (one for one in app.workers if one.group in ASKED_FOR and not one.is_finished)
+        if all(asks(one) for one in works) and not underway():
             return

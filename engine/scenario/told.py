@@ -14,7 +14,7 @@ __all__ = ["Leak", "Said", "newest_of", "outcome_of", "text_of"]
 
 class Said(Struct, frozen=True):
     """A message that was delivered, and what came of it. `requests`: the texts of the model
-    requests that answered it and got through the door."""
+    requests that answered it and got through the door. `lost`: it could not be stored."""
 
     message: Message
     expect: Expectation
@@ -24,6 +24,7 @@ class Said(Struct, frozen=True):
     matched_by: str
     reply: str
     requests: tuple[str, ...] = ()
+    lost: bool = False
 
 
 class Leak(Struct, frozen=True):

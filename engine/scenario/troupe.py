@@ -198,6 +198,7 @@ class LiveTroupe(Troupe):
         self.engine = engine
         self._chance = random.Random(_SHUFFLED_BY)
         self._delivered: dict[str, Message] = {}
+        self._underway: dict[str, tuple[Message, Receipt | None]] = {}
         self._config = routing_part(engine.config)
         now = SystemClock().now()
         self.recorder = Recorder(self._config, now, _SHUFFLED_BY, outcomes=False)
@@ -210,7 +211,26 @@ class LiveTroupe(Troupe):
                 remedy="Open a scenario first",
             )
 
+    @property
+    def unsaid(self) -> tuple[Message, ...]:
+        """What is about to be said and not on disk yet: it may wait for its turn."""
+        return tuple(
+            message
+            for message, receipt in self._underway.values()
+            if receipt is None or (receipt.entry_id is None and not receipt.finished)
+        )
+
     async def _play(self, step: Step) -> tuple[Said, ...]:
+        if step.kind == "drop":
+            return ()
+        self._underway |= {message.id: (message, None) for message in step.messages}
+        try:
+            return await self._deliver(step)
+        finally:
+            for message in step.messages:
+                self._underway.pop(message.id, None)
+
+    async def _deliver(self, step: Step) -> tuple[Said, ...]:
         match step.kind:
             case "atOnce":
                 return await self._say(shuffled(self._chance, step.messages))
@@ -229,6 +249,8 @@ class LiveTroupe(Troupe):
         for message in messages:
             receipt = await self.engine.submit(read_envelope(message.facts))
             self._delivered[message.id] = message
+            if message.id in self._underway:
+                self._underway[message.id] = message, receipt
             sent.append((message, receipt))
         return tuple([await _told(message, receipt) for message, receipt in sent])
 
@@ -253,6 +275,7 @@ async def _told(message: Message, receipt: Receipt) -> Said:
         receipt.session_key,
         order.route.matched_by if order.route else "",
         text,
+        lost=result.error is not None and receipt.entry_id is None,
     )
 
 

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.engine import Engine
+from engine.errors import StoreError
 from engine.routing.envelope import Envelope, Peer, Sender
 from tests.corpus import HOSTILE, raw_controls
 from tests.engine.reload_support import overwrite, put
@@ -323,6 +324,31 @@ async def test_a_tried_message_is_sent_for_real_after_a_question(tmp_path: Path)
         await shows(pilot, "to agent:mia:telegram:dm:alice")
         key = "agent:mia:telegram:dm:alice"
         page = await app.engine.history(key)
+        assert any(entry.text == "hi" for entry in page.entries)
+
+
+async def test_a_message_that_was_refused_is_asked_for_again_with_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with routing(tmp_path) as (app, pilot, _):
+        refused = StoreError("the disk is full")
+
+        async def refuse(*_: object) -> None:
+            raise refused
+
+        await pilot.press("j", "t", "escape", "s")
+        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        first = app.screen
+        with monkeypatch.context() as full:
+            full.setattr(app.engine, "submit", refuse)
+            await pilot.press(*"hi", "enter")
+            await until(
+                pilot, lambda: isinstance(app.screen, Ask) and app.screen is not first, "again"
+            )
+        await shows(pilot, "the disk is full")
+        await pilot.press("enter")
+        await shows(pilot, "to agent:mia:telegram:dm:alice")
+        page = await app.engine.history("agent:mia:telegram:dm:alice")
         assert any(entry.text == "hi" for entry in page.entries)
 
 

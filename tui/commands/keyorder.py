@@ -17,6 +17,7 @@ from textual.dom import DOMNode
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, TextArea
+from textual.worker import Worker
 
 from tui.later import until_done
 
@@ -88,6 +89,10 @@ class KeyOrder:
         """Whether the app goes on; it may end while keys wait."""
         return self._app.is_running and bool(self._app.screen_stack)
 
+    def _asked(self, _: Worker[Any]) -> bool:
+        """A dialog takes keys, whatever else goes on."""
+        return bool(self._app.screen_stack) and isinstance(self._app.screen, ModalScreen)
+
     def _target(self) -> DOMNode:
         return self._app.focused or self._app.screen
 
@@ -121,7 +126,7 @@ class KeyOrder:
             await _reached(screen.call_after_refresh)
             at_rest = screen.focused is not None or not screen.focus_chain
             if self._stands and screen is app.screen and screen.is_mounted and at_rest:
-                await until_done(app, lambda: False, QUESTION)
+                await until_done(app, self._asked, lambda: False, QUESTION)
                 if self._stands and screen is app.screen:
                     return
             await asyncio.sleep(0.01)

@@ -217,7 +217,7 @@ def confirm_clock(app: Home) -> None:
         await app.engine.keeping.rules.confirm_clock()
         app.notify("What is over by the clock ends from now on", markup=False)
 
-    app.run_worker(confirm(), group="clock")
+    later(app, confirm, group="keeping", exclusive=False)
 
 
 async def to_demo(app: Home) -> None:

@@ -131,7 +131,9 @@ class Forking(CockpitScreen):
         from tui.widgets.dialogs.fork import ForkDialog
 
         about = await self._about(ref, await self.engine.tree(ref), name)
-        choice = await self.app.push_screen_wait(ForkDialog(about, kind))
+        dialog = ForkDialog(about, kind)
+        with self.home.unsent.words(ref, lambda: dialog.rewritten):
+            choice = await self.app.push_screen_wait(dialog)
         if choice is None:
             return
         if choice.kind == "session":
@@ -154,11 +156,18 @@ class Forking(CockpitScreen):
             await self.engine.branches.label(ref, stored, choice.label)
 
     async def _send_again(self, ref: str, name: str, text: str) -> str | None:
-        """With the model for the next message only, where one was chosen."""
+        """With the model for the next message only, where one was chosen. What cannot be stored
+        stands in the composer then."""
         chosen = self.home.next_models
         self.following = True
-        receipt = await self.engine.branches.edit(ref, name, text, model=chosen.get(ref))
-        stored = await receipt.stored()
+        try:
+            with self.home.unsent.words(ref, lambda: text):
+                receipt = await self.engine.branches.edit(ref, name, text, model=chosen.get(ref))
+                stored = await receipt.stored()
+        except BranchlineError as error:
+            self.home.fail(error)
+            await self.home.to_chat(ref, text)
+            return None
         chosen.pop(ref, None)
         return stored
 

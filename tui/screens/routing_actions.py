@@ -289,9 +289,22 @@ class RoutingActions(RoutingPanes):
         sender = safe_line(envelope.sender.id, limit=40) if envelope.sender else "nobody"
         channel, agent = safe_line(envelope.channel, limit=40), safe_line(route.agent_id, limit=40)
         hint = f"{sender} says this on {channel}, and {agent} answers. Esc sends nothing."
-        dialog = Ask("Send for real", hint=hint, check=lambda text: None if text else "Say what?")
-        words = await self.app.push_screen_wait(dialog)
-        if words:
-            receipt = await self.engine.submit(replace(envelope, text=words))
-            await receipt.stored()
+        words = ""
+        while said := await self.app.push_screen_wait(_say_what(hint, words)):
+            words = said
+            try:
+                with self.home.unsent.words(route.session_key, partial(str, words)):
+                    receipt = await self.engine.submit(replace(envelope, text=words))
+                    await receipt.stored()
+            except BranchlineError as error:
+                self.home.fail(error)  # and asked again, with the words that were refused
+                continue
             self.say(f"to {receipt.session_key}; F2 shows the session", "Sent")
+            return
+
+
+def _say_what(hint: str, words: str) -> Ask:
+    def fault(text: str) -> str | None:
+        return None if text else "Say what?"
+
+    return Ask("Send for real", hint=hint, check=fault, value=words)

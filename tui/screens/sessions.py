@@ -357,7 +357,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         self.home.memory = replace(
             self.home.memory,
             last_session=key,
-            drafts=self.outbox.unsent(),
+            drafts=self.home.unsent.over(self.outbox.unsent()),
             next_models=self.outbox.unused_models(),
             seen=self.tracker.seen(),
             known_until=self.tracker.latest,

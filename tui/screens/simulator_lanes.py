@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial, reduce
 
 from textual import getters
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from engine.errors import BranchlineError
-from engine.scenario.cast import Persona
+from engine.scenario.cast import Persona, persona_of
 from engine.scenario.told import Said
 from engine.scenario.values import Message, Step
 from engine.text import safe_line
 from engine.values import replace
 from tui.behind.lanememory import kept_lanes
 from tui.behind.playhouse import Playhouse
+from tui.behind.unsent import above
 from tui.later import later
 from tui.screens.cockpit import CockpitScreen
 from tui.widgets.chat.composer import without
@@ -135,9 +136,15 @@ class LaneScreen(CockpitScreen):
         """Another troupe is here: what was written is for its people no more."""
         for lane in self.slots:
             self._let_go(lane)
+        self._unhold()
         self.first = self.at = 0
-        self.held.clear()
         self.dropping.clear()
+
+    def _unhold(self) -> None:
+        """What was held back stands with what its people were writing."""
+        for person, text in reversed(self.held):
+            self._drafts[person] = above(text, self._drafts.get(person, ""))
+        self.held.clear()
 
     def taken(self, person: Persona, text: str, remember: Callable[[str], Awaitable[None]]) -> None:
         """What somebody said is on its way: out of what they have written, wherever that is."""
@@ -152,10 +159,25 @@ class LaneScreen(CockpitScreen):
         lane = self.lane_of(person)
         return lane.composer.draft if lane is not None else self._drafts.get(person, "")
 
+    def unsaid_by(self, person: Persona) -> str:
+        """What somebody wrote and is not on disk: on its way, held back, or being written."""
+        texts = [one.text for one in self.house.live.unsaid if persona_of(one) == person]
+        if self.house.stage is None:
+            texts += [text for one, text in self.held if one == person]
+        return reduce(
+            lambda below, text: above(text, below), reversed(texts), self.draft_of(person)
+        )
+
+    def sends(self) -> bool:
+        """Whether something is on its way that will be on disk in a moment."""
+        live = self.home.bridge.tracker.live
+        routes = (self.house.live.route(persona_of(one)) for one in self.house.live.unsaid)
+        return any(route.session_key not in live for route in routes)
+
     def keep_lanes(self) -> None:
         """For the next start: who is here, and what they did not send. A scenario is not kept."""
         if self.house.live.people:
-            lanes = kept_lanes(self.house.live.people, self.draft_of)
+            lanes = kept_lanes(self.house.live.people, self.unsaid_by)
             self.home.memory = replace(self.home.memory, lanes=lanes)
 
     def clear_drafts(self) -> None:
@@ -239,7 +261,9 @@ class LaneScreen(CockpitScreen):
 
     def act(self, step: Step) -> None:
         """Do something by hand; what came of it is said in the lanes."""
-        later(self, partial(self._act, step), group="act", exclusive=False)
+        # What is said is kept until it is on disk (keep_lanes), so nobody waits for its answer.
+        group = "say" if step.messages and self.house.stage is None else "act"
+        later(self, partial(self._act, step), group=group, exclusive=False)
 
     async def _act(self, step: Step) -> None:
         for message in step.messages:
@@ -248,11 +272,12 @@ class LaneScreen(CockpitScreen):
             said = await self.house.troupe.play(step)
         except BranchlineError as error:
             self.home.fail(error)
-            self._bring_back(step)
+            self._bring_back(step.messages)
             return
         finally:
             self.draw()
         self.tell_outcomes(said)
+        self._bring_back([one.message for one in said if one.lost])
         self.house.after(step)
 
     def _spoken(self, message: Message, *, lost: bool) -> None:
@@ -265,21 +290,18 @@ class LaneScreen(CockpitScreen):
             glyphs = self.home.glyphs
             lane.note(f"{glyphs.no} lost on its way: {safe_line(message.text, limit=200)}")
 
-    def _bring_back(self, step: Step) -> None:
+    def _bring_back(self, messages: Iterable[Message]) -> None:
         """What was refused stands in the composer again."""
-        for message in step.messages:
+        for message in messages:
             person = self.person_of(message)
             lane = self.lane_of(person) if person is not None else None
             if lane is not None:
                 lane.composer.refused(message.text)
             elif person is not None:
-                draft = self._drafts.get(person, "")
-                self._drafts[person] = f"{message.text}\n{draft}" if draft else message.text
+                self._drafts[person] = above(message.text, self._drafts.get(person, ""))
 
     def person_of(self, message: Message) -> Persona | None:
         """Who of those here says a message."""
-        from engine.scenario.cast import persona_of
-
         person = persona_of(message)
         return person if person in self.people else None
 
@@ -304,5 +326,7 @@ def _outcome(said: Said) -> Iterator[str]:
             yield f"refused: {reply}" if reply else "refused: nothing was stored or answered"
         case "command":
             yield reply or "done"
+        case "error" if said.lost:
+            yield f"not sent: {reply}"
         case "refused":
             yield f"stopped by the leak monitor: {reply}"

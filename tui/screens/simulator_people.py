@@ -65,6 +65,7 @@ class PeopleScreen(LaneScreen):
             self.house.live.add(one)
             self._drafts[one] = draft
         self.home.keepers.append(self.keep_lanes)
+        self.home.underway.append(self.sends)
         self.go_to_lane(0, write=True)
 
     # speaking

@@ -201,7 +201,7 @@ class CompactionDialog(Dialog[CompactionResult | None]):
     def action_accept(self) -> None:
         if self.state == "shown" and self._preview is not None:
             self.state = "keeping"
-            later(self, partial(self._keep, self._preview), group="summary")
+            later(self, partial(self._keep, self._preview), group="act", exclusive=False)
 
     async def _keep(self, shown: CompactionPreview) -> None:
         text = self.query_one(TextArea).text

@@ -204,6 +204,14 @@ class ForkDialog(Dialog[ForkChoice | None]):
         event.stop()
         self.action_accept()
 
+    @property
+    def rewritten(self) -> str:
+        """The message in other words, as far as they are written; "" while none are."""
+        if not self.is_mounted or self.query_one(Choices).option.key != "edit":
+            return ""
+        text = self.query_one(TextArea).text
+        return text if text != self.about.text else ""
+
     def action_accept(self) -> None:
         kind = self.query_one(Choices).option.key
         text = self.query_one(TextArea).text
