@@ -44,6 +44,7 @@ __all__ = [
     "insert_item",
     "move_item",
     "remove_value",
+    "rename_key",
     "replace_text",
     "set_value",
     "together",
@@ -151,21 +152,48 @@ def insert_item(text: str, path: KeyPath, index: int, value: Any) -> Edit:
 
 
 def move_item(text: str, path: KeyPath, source: int, target: int) -> Edit:
-    """Move an item of a list to another position, with the comments that belong to it.
+    """Move an item of a list, or a key of an object, to another position, with the comments that
+    belong to it.
 
     Raises:
-        EditRefused: there is no such list or position.
+        EditRefused: there is no such container or position.
     """
     document = _readable(text)
     path = settled(document.value, path)
-    items = _list(value_at(document.value, path), path)
+    found = value_at(document.value, path)
+    keys = list(found) if isinstance(found, dict) else None
+    items = _list(found, path) if keys is None else list(found.items())
     if not (0 <= source < len(items) and 0 <= target < len(items)):
         raise EditRefused(f"there are {len(items)} items", place=dotted(path))
     order = [*range(len(items))]
     order.insert(target, order.pop(source))
     moved = spliced(text, rearranged(document, path, order))
-    edit = _checked(document, moved, path, [items[number] for number in order])
-    return replace(edit, reason=f"move {dotted(path)}[{source}] to [{target}]")
+    value = [items[number] for number in order]
+    edit = _checked(document, moved, path, value if keys is None else dict(value))
+    if keys is not None and list(value_at(read_document(moved).value, path)) != list(dict(value)):
+        raise EditRefused("these keys cannot be moved without changing more", place=dotted(path))
+    name = f"[{source}]" if keys is None else f" {keys[source]}"
+    return replace(edit, reason=f"move {dotted(path)}{name} to [{target}]")
+
+
+def rename_key(text: str, path: KeyPath, name: str) -> Edit:
+    """Give a key of an object another name; its value, place and comments stay.
+
+    Raises:
+        EditRefused: there is no such key, or one of that name already.
+    """
+    document = _readable(text)
+    path = settled(document.value, path)
+    box = value_at(document.value, path[:-1]) if path else MISSING
+    if not isinstance(box, dict) or path[-1] not in box:
+        raise EditRefused("there is no such key", place=dotted(path))
+    if name != path[-1] and name in box:
+        raise EditRefused(f"there is {shown(name)} already", place=dotted(path[:-1]))
+    span, key = document.spans[path], written_key(name, style_of(document))
+    renamed = {name if one == path[-1] else one: value for one, value in box.items()}
+    new_text = spliced(text, [Splice(span.key_start, span.key_end, key)])
+    edit = _checked(document, new_text, path[:-1], renamed)
+    return replace(edit, reason=f"rename {dotted(path)} to {shown(name)}")
 
 
 def remove_value(text: str, path: KeyPath) -> Edit:

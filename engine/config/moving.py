@@ -1,4 +1,5 @@
-"""Putting the items of a list into another order, with the comments that belong to them.
+"""Putting the items of a list or an object into another order, with the comments that belong to
+them.
 
 Where every item begins a line of its own, its lines travel: the comments right above it, and the
 one behind it. Elsewhere only the items' texts do. Commas belong to the places, not to the items,
@@ -29,13 +30,14 @@ class _Block(NamedTuple):
 
 
 def rearranged(document: Document, path: KeyPath, order: Sequence[int]) -> list[Splice]:
-    """The splices that put the items of a list into an order, given by their positions now."""
+    """The splices that put the items of a container into an order, given by their positions now."""
     text, spans = document.text, children(document, path)
     blocks = [_block(text, span, floor) for span, floor in zip(spans, _floors(spans), strict=True)]
     found = [block for block in blocks if block is not None]
     if len(found) < len(blocks):
-        texts = [text[spans[number].start : spans[number].end] for number in order]
-        return [Splice(span.start, span.end, put) for span, put in zip(spans, texts, strict=True)]
+        texts = [text[lead(spans[number]) : spans[number].end] for number in order]
+        places = [(lead(span), span.end) for span in spans]
+        return [Splice(*place, put) for place, put in zip(places, texts, strict=True)]
     return [
         Splice(place.start, place.end, found[number].head + place.comma + found[number].tail)
         for place, number in zip(found, order, strict=True)

@@ -17,7 +17,17 @@ from msgspec import Struct, inspect
 from engine.config.schema import Agents, Config, ModelChoice, NamedAgent, Reset
 from engine.config.validate import struct_info
 
-__all__ = ["FieldDoc", "describe", "json_schema", "readable", "value_in_force"]
+__all__ = [
+    "FieldDoc",
+    "describe",
+    "docs_of",
+    "json_schema",
+    "members",
+    "plain_type",
+    "readable",
+    "told_default",
+    "value_in_force",
+]
 
 _Object = inspect.StructType | inspect.TypedDictType
 
@@ -35,7 +45,7 @@ class FieldDoc(Struct, frozen=True):
 
 
 @cache
-def _docs(kind: type) -> dict[str, str]:
+def docs_of(kind: type) -> dict[str, str]:
     """The string under each field of a class, bases included, on one line."""
     import ast
     import inspect as source
@@ -54,7 +64,7 @@ def _docs(kind: type) -> dict[str, str]:
     return found
 
 
-def _members(kind: inspect.Type) -> list[inspect.Type]:
+def members(kind: inspect.Type) -> list[inspect.Type]:
     """The types a value may have, None left out."""
     kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
     return [one for one in kinds if not isinstance(one, inspect.NoneType)]
@@ -62,13 +72,13 @@ def _members(kind: inspect.Type) -> list[inspect.Type]:
 
 def _fields(kind: _Object) -> Iterator[tuple[inspect.Field, str]]:
     """The fields of an object in the order of the source, each with its doc."""
-    docs = _docs(kind.cls)
+    docs = docs_of(kind.cls)
     by_name = {item.name: item for item in kind.fields}
     for name in sorted(by_name, key=list(docs).index):
         yield by_name[name], docs[name]
 
 
-def _plain(kind: inspect.Type) -> str:
+def plain_type(kind: inspect.Type) -> str:
     """A type in a word or two."""
     simple = {
         inspect.StrType: "text",
@@ -77,11 +87,11 @@ def _plain(kind: inspect.Type) -> str:
         inspect.BoolType: "true or false",
     }
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(dict.fromkeys(_plain(one) for one in _members(kind)))
+        return " or ".join(dict.fromkeys(plain_type(one) for one in members(kind)))
     if isinstance(kind, inspect.LiteralType):
         return " | ".join(str(value) for value in kind.values)
     if isinstance(kind, inspect.VarTupleType | inspect.ListType):
-        return f"list of {_plain(kind.item_type)}"
+        return f"list of {plain_type(kind.item_type)}"
     if isinstance(kind, inspect.StructType) and kind.cls in (ModelChoice, Reset):
         return "text or object"
     return simple.get(type(kind), "object")
@@ -97,7 +107,7 @@ def _default(item: inspect.Field, owner: msgspec.Struct | None = None) -> Any:
 
 def _inside(kind: inspect.Type, path: str) -> Iterator[tuple[_Object, str]]:
     """The objects that a value of this type leads to, with their paths."""
-    for one in _members(kind):
+    for one in members(kind):
         if isinstance(one, inspect.StructType | inspect.TypedDictType):
             yield one, path
         elif isinstance(one, inspect.DictType):
@@ -114,6 +124,11 @@ class _Part(Struct, frozen=True):
     owner: msgspec.Struct | None = None
 
 
+def told_default(item: inspect.Field) -> str:
+    """A field's default, ready to be shown: `required`, `default 5`, or empty."""
+    return _told(item, _default(item))
+
+
 def _told(item: inspect.Field, default: Any) -> str:
     if item.required:
         return "required"
@@ -127,7 +142,7 @@ def _rows(part: _Part) -> Iterator[FieldDoc | _Part]:
     for item, doc in _fields(part.kind):
         name = f"{part.path}.{item.encode_name}" if part.path else item.encode_name
         default = _default(item, part.owner)
-        yield FieldDoc(name, _plain(item.type), _told(item, default), doc)
+        yield FieldDoc(name, plain_type(item.type), _told(item, default), doc)
         owner = default if isinstance(default, msgspec.Struct) else None
         for kind, path in _inside(item.type, name):
             yield _Part(kind, path, owner)
@@ -189,7 +204,7 @@ _RANGES = {
 def _schema(kind: inspect.Type) -> dict[str, Any]:
     """JSON Schema of a type; objects are references into `$defs`."""
     if isinstance(kind, inspect.UnionType):
-        options = [_schema(one) for one in _members(kind)]
+        options = [_schema(one) for one in members(kind)]
         return options[0] if len(options) == 1 else {"anyOf": options}
     if isinstance(kind, inspect.LiteralType):
         return {"enum": list(kind.values)}

@@ -19,12 +19,14 @@ from engine.sessions.tree import Tree
 from engine.text import safe_line
 from engine.turns.commands import COMMANDS
 from tui import modes
+from tui.behind.configrows import trail
 from tui.commands.finder import find_words
 from tui.commands.keyhelp import deed
 from tui.commands.landmarks import Landmark, landmarks
 from tui.commands.modelchoice import choose_several, model_offers, undo_models
 from tui.commands.offers import Offer, Offers
 from tui.config import isolation
+from tui.config.editor import AGENTS, open_editor
 from tui.config.settings import Setting, change_setting, choose_theme, settings_of
 from tui.home import Home
 from tui.later import later
@@ -133,6 +135,24 @@ class _Settings(Offers):
             source = "config" if one.written else "default"
             title = f"Setting {one.path}: {one.shown}"
             yield title, f"{source} · {one.doc}", partial(change_setting, self.home, one)
+
+
+class _Places(Offers):
+    """Change a list, a map or a group of settings, or a value of an entry that has a name."""
+
+    async def prepare(self) -> None:
+        from tui.config.settingplaces import places_of
+
+        snapshot = self.home.engine.setup.snapshot
+        self._found = await asyncio.to_thread(places_of, snapshot)
+
+    def offers(self) -> Iterator[Offer]:
+        for one in self._found:
+            path, at = (one.path, None) if one.holds else (one.path[:-1], one.path)
+            title = f"Setting {trail(one.path)}: {one.shown or 'not set'}"
+            doc = one.shape.doc if one.shape is not None else "No such key is known here"
+            said = f"{'config' if one.written else 'default'} · {doc}"
+            yield title, said, partial(open_editor, self.home, path, at)
 
 
 class _Screens(Offers):
@@ -255,6 +275,16 @@ class _App(Offers):
             partial(isolation.change_scope, app),
         )
         yield (
+            "Change settings…",
+            "All of the config, level by level; lists and maps too",
+            partial(open_editor, app),
+        )
+        yield (
+            "Agents…",
+            "Add, change or remove one, or make it the default",
+            partial(open_editor, app, AGENTS),
+        )
+        yield (
             "Undo config change",
             "Back to the config in force before",
             partial(isolation.undo_config, app),
@@ -289,7 +319,7 @@ class Everything(Provider):
 
     PARTS: ClassVar[tuple[type[Offers], ...]] = (
         *(_Sessions, _Screens, _App, _Keys, _People, _Models, _Slash),
-        *(_Settings, _Branches),
+        *(_Settings, _Places, _Branches),
     )
 
     async def startup(self) -> None:
