@@ -248,6 +248,4 @@ class DraftSheet(Sheet):
         memory = None if missed else in_force.text
         done = await offer(self.home, edit, "Change the config", in_memory=memory)
         if done is not None:
-            where = "in the file" if done == "written" else "in force, in memory only"
-            self.home.say(f"{edit.reason} {where}. ^P, then Undo config change", "Config")
             self.dismiss(None)
