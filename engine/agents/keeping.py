@@ -209,7 +209,7 @@ class Keeping:
         record = pool.store.resolve(ref)
         with self._written(record) as transcript:
             transcript.set_name(label)
-        pool.store.note(record, label=label.strip() or None)
+        pool.store.note(record, named=True)
         return record.key
 
     async def label(
@@ -243,7 +243,7 @@ class Keeping:
             body = {"type": "custom", "customType": LABELS, "data": {"labels": list(labels)}}
             if labels != merged(transcript.tree, (), frozenset()):
                 transcript.append(body)
-        pool.store.note(record, labels=list(labels) or None)
+        pool.store.note(record)
         return record.key, labels
 
     @contextmanager

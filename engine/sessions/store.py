@@ -288,12 +288,16 @@ class Store:
                 fresh = self.add_file(directory, key, header, entries, index_key=record.index_key)
         return self.open(fresh)
 
-    def note(self, ref: str | SessionRecord, **fields: Any) -> SessionRecord:
+    def note(
+        self, ref: str | SessionRecord, *, named: bool = False, **fields: Any
+    ) -> SessionRecord:
         """Bring the index up to date with a transcript, and set further fields of its entry.
 
         Args:
             ref: the session.
-            fields: index fields to set beside (`label`, `state`, `origin` …); None removes one.
+            named: whether the transcript says its name: the index gets what that says by now,
+                for another program may have given it a newer one.
+            fields: index fields to set beside (`state`, `origin` …); None removes one.
 
         Raises:
             SessionNotFound: there is none.
@@ -310,7 +314,10 @@ class Store:
                 raise _not_found(record.key, directory.records())
             fresh = directory.record_of(current.path.name, record.key)
             key = current.index_key or record.key
-            directory.index.patch({key: {**directory.entry_for(fresh), **fields}})
+            told: dict[str, Any] = {"labels": list(fresh.labels) or None}
+            if named:
+                told["label"] = fresh.label
+            directory.index.patch({key: {**directory.entry_for(fresh), **told, **fields}})
         return directory.quick(record.key) or fresh
 
     def set_label(self, ref: str | SessionRecord, label: str) -> SessionRecord:
@@ -324,7 +331,7 @@ class Store:
         with contextlib.closing(self.writable(ref)) as transcript:
             transcript.set_name(label)
             record = self.resolve(transcript.key or str(transcript.path))
-        return self.note(record, label=label.strip() or None)
+        return self.note(record, named=True)
 
 
 def _by_id(records: list[SessionRecord], ref: str) -> list[SessionRecord]:

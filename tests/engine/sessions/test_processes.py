@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.clock import ManualClock, SystemClock
 from engine.errors import SessionBusy
 from engine.sessions.lock import holder_of
+from engine.sessions.records import SessionRecord
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript
 from tests.engine.sessions.support import QuickDisk, new_transcript, texts, user
@@ -58,6 +60,45 @@ store = Store(Disk(), Path(sys.argv[1]), SystemClock())
 sys.stdin.readline()
 for number in range(10):
     print(store.create(f"agent:main:telegram:dm:{number}", "main").path.name, flush=True)
+"""
+
+NAME = """
+import sys, time
+from pathlib import Path
+from engine.clock import SystemClock
+from engine.disk import Disk
+from engine.errors import SessionBusy
+from engine.sessions.store import Store
+store = Store(Disk(), Path(sys.argv[1]), SystemClock())
+who, keys = sys.argv[2], sys.argv[3:]
+sys.stdin.readline()
+for number in range(20):
+    for key in keys:
+        while True:
+            try:
+                store.set_label(key, f"{who} {number}")
+                break
+            except SessionBusy:
+                time.sleep(0.001)
+        print(key, number, flush=True)
+"""
+
+REWRITE = """
+import sys
+from pathlib import Path
+from engine.clock import SystemClock
+from engine.disk import Disk
+from engine.sessions.store import Store
+store = Store(Disk(), Path(sys.argv[1]), SystemClock())
+index = Path(sys.argv[1]) / "agents/main/sessions/sessions.json"
+print("ready", flush=True)
+number = 0
+while True:
+    number += 1
+    if number % 3 == 0:
+        index.unlink(missing_ok=True)
+    directory = store.directory("main")
+    directory.note(directory.records())
 """
 
 
@@ -170,3 +211,56 @@ def test_processes_that_make_the_same_sessions_make_each_once(tmp_path: Path) ->
     assert len(set(outputs[0])) == 10
     found = Store(QuickDisk(), tmp_path, ManualClock()).list()
     assert sorted(record.path.name for record in found) == sorted(outputs[0])
+
+
+def test_names_given_while_another_process_rewrites_the_index_are_all_there(
+    tmp_path: Path,
+) -> None:
+    store = Store(QuickDisk(), tmp_path, ManualClock())
+    keys = [f"agent:main:telegram:dm:{name}" for name in ("a", "b", "both")]
+    for key in keys:
+        store.create(key, "main", origin={"channel": "telegram"})
+    namers = [start(NAME, tmp_path, "one", keys[0], keys[2])]
+    namers.append(start(NAME, tmp_path, "two", keys[1], keys[2]))
+    rewriter = start(REWRITE, tmp_path)
+    assert rewriter.stdout is not None and rewriter.stdout.readline() == "ready\n"
+    for namer in namers:
+        assert namer.stdin is not None
+        namer.stdin.write("go\n")
+        namer.stdin.flush()
+    acked = [namer.communicate()[0].splitlines() for namer in namers]
+    assert rewriter.poll() is None, "it broke off"
+    rewriter.kill()
+    rewriter.communicate()
+    assert [namer.returncode for namer in namers] == [0, 0]
+    assert [len(told) for told in acked] == [40, 40]
+    found = {record.key: record for record in store.list()}
+    assert sorted(found) == sorted(keys) and store.problems == ()
+    assert (found[keys[0]].label, found[keys[1]].label) == ("one 19", "two 19")
+    for key in keys:
+        told = store.open(found[key])
+        names = [one.data["name"] for one in map(told.tree.entry, told.tree.nodes)]
+        told.close()
+        assert len(names) == (40 if key == keys[2] else 20), "a name is lost"
+        assert found[key].label == names[-1], "an older name came over a newer one"
+        assert found[key].origin == {"channel": "telegram"}
+
+
+def test_the_name_in_the_index_is_the_last_one_in_the_transcript(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(QuickDisk(), tmp_path, ManualClock())
+    key = "agent:main:telegram:dm:a"
+    store.create(key, "main")
+    note = store.note
+
+    def overtaken(*args: Any, **fields: Any) -> SessionRecord:
+        monkeypatch.setattr(store, "note", note)
+        store.set_label(key, "newer")
+        return note(*args, **fields)
+
+    monkeypatch.setattr(store, "note", overtaken)
+    store.set_label(key, "older")
+    assert [record.label for record in store.list()] == ["newer"]
+    assert store.set_label(key, "").label is None
+    assert [record.label for record in store.list()] == [None]
