@@ -31,6 +31,8 @@ from tui.widgets.gauge import Fill
 
 __all__ = ["LiveTurn", "Status", "Tracker"]
 
+Basis = tuple[object, ...]
+
 MOST_SEEN = 2000
 """Sessions of which it is remembered how much the person has seen."""
 
@@ -75,6 +77,9 @@ class Tracker:
         self._held: set[str] = set()
         """Those of `needs` that wait for another process."""
         self.fills: dict[str, Fill] = {}
+        self._filled: dict[str, Basis] = {}
+        self._changes: Counter[str] = Counter()
+        self._configs = 0
         self.leaks: dict[tuple[str, str, str], LeakFound] = {}
         """Leaks that were stopped and not put away yet, by session, reader and author."""
         self.open_key: str | None = None
@@ -130,10 +135,26 @@ class Tracker:
         for place, info in enumerate(fresh, 1):
             self._order[info.ref] = least - place
 
-    def remember(self, view: SessionView, threshold: float) -> Fill:
-        """Keep how full a session's window is."""
+    def basis(self, ref: str) -> Basis:
+        """What it depends on how full a session's window is, as far as is known by now."""
+        info = self.infos.get(ref)
+        told = (info.messages, info.last_active, info.override) if info is not None else ()
+        return (self._configs, self._changes[ref], *told)
+
+    def is_filled(self, ref: str) -> bool:
+        """Whether it is known how full a session's window is, and nothing came since."""
+        return ref in self.fills and self._filled.get(ref) == self.basis(ref)
+
+    def remember(self, view: SessionView, threshold: float, basis: Basis = ()) -> Fill:
+        """Keep how full a session's window is.
+
+        Args:
+            view: of the session.
+            threshold: the share of the window at which compaction is due.
+            basis: what `basis` said before the view was read; (): who knows.
+        """
         fill = Fill(view.tokens, view.model.context_window, threshold)
-        self.fills[view.info.ref] = fill
+        self.fills[view.info.ref], self._filled[view.info.ref] = fill, basis
         return fill
 
     def recall(
@@ -209,6 +230,10 @@ class Tracker:
         """Take events in; True when the engine's list must be read again."""
         stale = False
         for event in batch:
+            if isinstance(event, ConfigChanged):
+                self._configs += 1
+            elif isinstance(event, (EntryAppended, SessionChanged)):
+                self._changes[event.session_key] += 1
             stale = self._take(event) or stale
         return stale
 

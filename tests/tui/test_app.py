@@ -157,11 +157,12 @@ async def test_a_page_or_a_list_that_cannot_be_read_is_told_and_ends_nothing(sta
     await seed(state, {"alice": ["hello"]})
     async with running(state) as (app, pilot):
         screen(app).open_session(ALICE)
-        await shows(pilot, "Alice · Telegram DM")
+        await shows(pilot, "Alice · Telegram DM", "┃ hello")
         folder = next(state.glob("agents/*/sessions"))
         folder.rename(folder.with_name("gone"))
         folder.write_text("this is no directory")
         app.engine._pool.drop(ALICE)
+        screen(app).conversation._log.before = "x"
         screen(app).post_message(Conversation.OlderWanted("x"))
         await shows(pilot, "Could not")
         app.clear_notifications()

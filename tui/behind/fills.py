@@ -10,7 +10,7 @@ from engine.errors import BranchlineError
 from tui.people.naming import is_stored
 from tui.tracker import Tracker
 
-__all__ = ["LARGE", "look_up", "threshold"]
+__all__ = ["LARGE", "due", "look_up", "threshold"]
 
 LARGE = 20_000
 """Sessions with more messages than this are looked at only when they are opened."""
@@ -25,22 +25,32 @@ def threshold(engine: Engine) -> float:
     return compaction.threshold if compaction.enabled else 1.1
 
 
+def due(tracker: Tracker, ref: str) -> bool:
+    """Whether it is worth a look how full a session is. The open one tells by itself."""
+    info = tracker.infos.get(ref)
+    if info is None or is_stored(info) or not 0 < info.messages <= LARGE:
+        return False
+    if ref == tracker.open_key and ref in tracker.fills:
+        return False
+    return not tracker.is_filled(ref)
+
+
 async def look_up(
     engine: Engine, tracker: Tracker, refs: Iterable[Hashable], learned: Callable[[str], None]
 ) -> None:
-    """Learn how full sessions are that are not known yet, and tell of each.
+    """Learn how full sessions are of which that is not known, or was before something came, and
+    tell of each.
 
     A session that cannot be read keeps no bar; opening it says why.
     """
     for ref in refs:
-        info = tracker.infos.get(str(ref))
-        if info is None or info.ref in tracker.fills or is_stored(info):
+        name = str(ref)
+        if not due(tracker, name):
             continue
-        if not 0 < info.messages <= LARGE:
-            continue
+        basis = tracker.basis(name)  # of now: what comes while it is read is not in it
         try:
-            tracker.remember(await engine.view(info.ref), threshold(engine))
+            tracker.remember(await engine.view(name), threshold(engine), basis)
         except BranchlineError:
             continue
-        learned(info.ref)
+        learned(name)
         await asyncio.sleep(PAUSE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
 
@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.reactive import var
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
@@ -22,10 +21,11 @@ from engine.events import ConfigChanged, Noticed, ReplyDelta
 from engine.text import safe_line
 from engine.turns.commands import COMMANDS
 from engine.values import replace
-from tui.behind.fills import look_up, threshold
+from tui.behind.fills import threshold
 from tui.bridge import Batch
 from tui.later import later
 from tui.screens.chat_branches import ChatBranches
+from tui.screens.session_fills import SessionFills
 from tui.screens.session_keeping import SessionKeeping
 from tui.widgets.chat.chat import Chat
 from tui.widgets.chat.composer import Composer
@@ -43,15 +43,12 @@ from tui.widgets.sessions.statusbar import StatusBar
 
 __all__ = ["SessionsScreen"]
 
-REST = 0.1
-"""Seconds the cursor rests in the list before it is looked up how full the sessions in view are."""
-
 
 FILTER = "name is:new label:vip"
 """What the filter takes, told in the cells that the narrowest sidebar has."""
 
 
-class SessionsScreen(ChatBranches, SessionKeeping):
+class SessionsScreen(ChatBranches, SessionKeeping, SessionFills):
     """All sessions, and one of them open."""
 
     HELP = """\
@@ -129,7 +126,6 @@ class SessionsScreen(ChatBranches, SessionKeeping):
         super().__init__()
         self._placed = False
         self._refresh_wanted = False
-        self._rest: Timer | None = None
 
     def row_0(self) -> StatusBar:
         return StatusBar(id="bar")
@@ -184,9 +180,12 @@ class SessionsScreen(ChatBranches, SessionKeeping):
             self._refresh_view()
         if not batch or any(not isinstance(event, ReplyDelta) for event in batch):
             self.draw()
+            if self.stands:
+                self.renew_fills()
 
     def again(self) -> None:
         self._refresh_view()
+        self.renew_fills()
 
     def _ages(self) -> None:
         self.run_worker(self.home.keep_memory(), group="memory")
@@ -264,7 +263,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
             return
         self._point_at(key)
         self._take_view()
-        self._look_up_fills()
+        self.look_up_fills()
         self.close_drawers()
 
     def _point_at(self, ref: str) -> None:
@@ -286,21 +285,7 @@ class SessionsScreen(ChatBranches, SessionKeeping):
             self.tracker.remember(self.chat.view, threshold(self.engine))
         self.draw()
 
-    @on(RowList.Highlighted)
-    def _moved(self) -> None:
-        """Nothing is read between the keys of a person who goes down the list."""
-        self.workers.cancel_group(self, "fills")
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._look_up_fills)
-
-    def _look_up_fills(self) -> None:
-        later(self, partial(self._fill, self.sessions.in_view), group="fills")
-
-    async def _fill(self, refs: Iterable[Hashable]) -> None:
-        await look_up(self.engine, self.tracker, refs, self._filled)
-
-    def _filled(self, ref: str) -> None:
+    def filled(self, ref: str) -> None:
         if self.stands:
             self.sessions.paint_again((ref,))
             if ref == self.chat.ref:
