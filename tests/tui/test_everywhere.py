@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tui import modes
 from tui.app import BranchlineApp
 from tui.widgets.dialogs.help import HelpDialog
 from tui.widgets.keybar import KeyBar
+from tui.widgets.panetabs import PaneTabs
+from tui.widgets.sessions.statusbar import StatusBar
 
 MODES = [mode.name for mode in modes.MODES]
 SIZES = [(120, 40), (80, 24), TINY, (30, 8), (200, 60), (300, 100)]
@@ -51,6 +54,33 @@ async def test_every_row_is_as_wide_as_the_terminal(
         await pilot.press("ctrl+p")
         await pilot.pause(0.2)
         assert {cell_len(line) for line in lines(app)} == {size[0]}
+
+
+@pytest.mark.parametrize("size", [TINY, (60, 20), (80, 24)])
+@pytest.mark.parametrize("mode", MODES)
+async def test_no_title_and_no_name_of_a_pane_is_cut_in_the_midst_of_a_word(
+    state: Path, mode: str, size: tuple[int, int]
+) -> None:
+    async with running(state, size) as (app, pilot):
+        await visit(app, pilot, mode)
+        edges = [line for line in lines(app) if re.search("[━─]{2}", line)]
+        assert edges and not [line for line in edges if "…" in line]
+        bars = [*app.screen.query(PaneTabs), *app.screen.query(StatusBar)]
+        rows = [lines(app)[bar.region.y] for bar in bars]
+        assert not [row for row in rows if "…" in row or "  · " in row]
+
+
+async def test_tabs_that_are_short_of_room_still_lead_where_they_say(state: Path) -> None:
+    async with running(state, TINY) as (app, pilot):
+        await visit(app, pilot, "routing")
+        (tabs,) = app.screen.query(PaneTabs)
+        row = lines(app)[tabs.region.y]
+        assert row.startswith(" [Bindings]  Try a message   dmScope   Config")
+        await pilot.click(tabs, offset=(row.index("dmScope") + 3, 0))
+        await until(pilot, lambda: "[dmScope]" in text(app), "the pane of dmScope")
+        row = lines(app)[tabs.region.y]
+        await pilot.click(tabs, offset=(row.index("Config"), 0))
+        await until(pilot, lambda: "[Config" in text(app), "the pane of the config")
 
 
 @pytest.mark.parametrize("mode", MODES)

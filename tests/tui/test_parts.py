@@ -16,9 +16,10 @@ from engine.errors import Problem
 from engine.routing.envelope import Envelope, Peer
 from engine.routing.router import Router
 from engine.turns.choice import Layer, Layers
+from engine.values import replace
 from tests.tui.made import info
 from tests.tui.shown import lines
-from tui.look.cells import age, count, fit, percent, spread
+from tui.look.cells import age, count, fit, longest_fitting, percent, spread, whole_parts
 from tui.look.glyphs import ASCII, UNICODE
 from tui.memory import AppMemory, load_memory, save_memory
 from tui.widgets.gauge import Fill, gauge, level
@@ -98,6 +99,18 @@ def test_levels_grow() -> None:
 
 # row 0
 
+
+def test_what_has_no_room_goes_as_a_whole() -> None:
+    keys = ("J K move", "x remove", "/ filter", "Esc close")
+    assert whole_parts(keys, 60) == "J K move · x remove · / filter · Esc close"
+    assert whole_parts(keys, 35) == "J K move · x remove · Esc close"
+    assert whole_parts(keys, 12) == "Esc close"
+    assert whole_parts(keys, 5) == "Esc …"
+    forms = ("Config r1  /a/long/path.json5", "Config r1  path.json5", "Config r1")
+    assert [longest_fitting(forms, width) for width in (40, 25, 12)] == [*forms]
+    assert longest_fitting(forms, 6) == "Confi…"
+
+
 BAR = BarState(
     config="~/.branchline/branchline.json5", revision=14, scope="per-account-channel-peer",
     sessions=1234, busy=2, queued=1, problems=3, clock="16:04",
@@ -122,6 +135,13 @@ def test_row_0_keeps_problems_before_comfort() -> None:
     line = bar_line(BAR, 80, UNICODE).plain
     assert "3 problems" in line
     assert "r14" in line
+
+
+def test_row_0_leaves_no_dot_where_the_number_of_sessions_is_left_out() -> None:
+    line = bar_line(replace(BAR, queued=0, problems=0, asking=1), 50, UNICODE).plain
+    assert "sess" not in line and "  2 busy" in line and "· 2 busy" not in line
+    line = bar_line(replace(BAR, asking=1), 50, UNICODE).plain
+    assert line.startswith(" Branchline  ● live r14") and "▲ 3 " in line and "…" not in line
 
 
 def test_row_0_tells_a_broken_config_in_words() -> None:

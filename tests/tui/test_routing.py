@@ -404,7 +404,7 @@ async def test_all_scopes_show_their_sessions_and_links_are_shown(tmp_path: Path
             "per-account-channel-peer": 3,
         }
         await pilot.press("right")
-        await shows(pilot, "per-channel-peer → per-account", "GOES ON ELSEWHERE 3")
+        await shows(pilot, "─ → per-account-channel-peer ─", "GOES ON ELSEWHERE 3")
         await pilot.press("escape")
         await settled(pilot, screen)
         assert screen.draft is not None and not screen.draft.changes

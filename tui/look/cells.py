@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len, set_cell_size
 
-__all__ = ["age", "count", "fit", "percent", "spread"]
+__all__ = ["age", "count", "fit", "longest_fitting", "percent", "spread", "whole_parts"]
 
 _AGES = ((60, 1, "s"), (3600, 60, "m"), (86_400, 3600, "h"), (86_400 * 100, 86_400, "d"))
 
@@ -21,6 +23,23 @@ def fit(text: str, width: int, *, ellipsis: str = "…", right: bool = False) ->
         return set_cell_size(text, width - 1) + ellipsis if width > 1 else set_cell_size(text, 1)
     padding = " " * (width - size)
     return padding + text if right else text + padding
+
+
+def longest_fitting(forms: Sequence[str], width: int) -> str:
+    """The first of some ways to say a thing, longest first, that has room; else the last, cut."""
+    found = next((form for form in forms if cell_len(form) <= width), None)
+    return fit(forms[-1], width) if found is None else found
+
+
+def whole_parts(parts: Sequence[str], width: int, gap: str = " · ") -> str:
+    """As many of the parts as have room, none of them cut: the last one, which says the way out,
+    and those before it from the first on. Only where the last has no room is it cut."""
+    *others, last = parts
+    for count in range(len(others), -1, -1):
+        told = gap.join((*others[:count], last))
+        if cell_len(told) <= width:
+            return told
+    return fit(last, width)
 
 
 def spread(left: str, right: str, width: int) -> str:

@@ -31,6 +31,7 @@ from tui.later import later
 from tui.look.glyphs import Glyphs
 from tui.screens.routing_actions import RoutingActions
 from tui.widgets.drawn import put
+from tui.widgets.edged import EdgedVertical
 from tui.widgets.routing.bindinglist import BindingList
 from tui.widgets.routing.configpane import ConfigState
 from tui.widgets.routing.scopepane import ScopeState
@@ -260,9 +261,9 @@ class RoutingScreen(RoutingActions):
             noun = "change" if count == 1 else "changes"
             in_force = draft.text == self.engine.setup.snapshot.text
             said = f"{count} {noun} {'not written' if in_force else 'not applied'}, u takes back"
-        pane = self.query_one("#bindings")
-        pane.border_title = Content(f"Bindings  {said}")
-        pane.border_subtitle = Content("J K move   x remove   / filter   e editor")
+        pane = self.query_one("#bindings", EdgedVertical)
+        keys = ("J K move", "x remove", "/ filter", "e editor")
+        pane.edge((f"Bindings  {said}", f"Bindings  {said.partition(',')[0]}", "Bindings"), keys)
 
     def draw_lint(self) -> None:
         """What lint says of the rule under the cursor."""

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from tui.screens.cockpit import CockpitScreen
 from tui.widgets.dial import Dial
 from tui.widgets.drawn import put
+from tui.widgets.edged import EdgedVertical
 from tui.widgets.panetabs import PaneTabs
 from tui.widgets.routing.bindinglist import BindingList, head_line
 from tui.widgets.routing.configpane import ConfigPane
@@ -59,7 +60,7 @@ class RoutingPanes(CockpitScreen):
         yield PaneTabs(("Bindings", "Try a message", "dmScope", "Config"), id="tabs")
         with Container(id="desk"):
             with Vertical(id="left"):
-                with Vertical(id="bindings", classes="pane"):
+                with EdgedVertical(id="bindings", classes="pane"):
                     yield Static(id="heads", markup=False)
                     yield BindingList()
                     yield Static(id="lint", markup=False)
@@ -72,8 +73,10 @@ class RoutingPanes(CockpitScreen):
     def on_mount(self) -> None:
         self.scopes.add_class("pane")
         self.config_pane.add_class("pane")
-        self.form.border_title = Content("Try a message  nothing is sent")
-        self.form.border_subtitle = Content("t form   Esc trace   s send for real")
+        self.form.edge(
+            ("Try a message  nothing is sent", "Try a message"),
+            ("t form", "Esc trace", "s send for real"),
+        )
         self._fit()
 
     @property

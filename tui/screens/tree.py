@@ -11,7 +11,6 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -358,14 +357,16 @@ class TreeScreen(TreeSearch):
 
     def hint(self) -> None:
         """The line under the list: what is held in hand, else what else there is to press."""
-        told = "/ search   v view   Space fold   [ ] branch   { } fork   u undo"
+        told: tuple[str, ...] = (
+            *("/ search", "v view", "Space fold", "[ ] branch", "{ } fork", "u undo"),
+        )
         if self.list.marked_ids:
             first = safe_line(self.list.marked_ids[0], limit=24)
-            told = f"d on another one compares it with {first}   Esc stop"
+            told = (f"d on another one compares it with {first}", "Esc stop")
         elif self._grafting is not None:
             taken = safe_line(self._grafting[1], limit=24)
-            told = f"g puts a copy of {taken} under an entry   Esc stop"
-        self.list.border_subtitle = Content(told)
+            told = (f"g puts a copy of {taken} under an entry", "Esc stop")
+        self.list.edge(("Branch tree",), told)
 
     # the X-ray
 

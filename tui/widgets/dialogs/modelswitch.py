@@ -10,7 +10,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -23,6 +22,7 @@ from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.dialogs.switchrows import Seen, SwitchRows, counts_of, head_line
+from tui.widgets.edged import EdgedVertical
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import RowView
 
@@ -113,10 +113,11 @@ class ModelSwitch(Dialog[tuple[str, ...] | None]):
 
     def compose(self) -> ComposeResult:
         target = safe_line(self._model, limit=60) if self._model else "what the config says"
-        with Vertical() as box:
+        with EdgedVertical() as box:
             arrow = self._glyphs.arrow
-            box.border_title = Content(f"Model of {len(self._named):,} sessions {arrow} {target}")
-            box.border_subtitle = Content("Enter change · Space leave out · Esc cancel")
+            name = f"Model of {len(self._named):,} sessions"
+            keys = ("Enter change", "Space leave out", "Esc cancel")
+            box.edge((f"{name} {arrow} {target}", name), keys, gap=" · ")
             yield Static(id="head", markup=False)
             yield TickList(self._rows, sign=self._glyphs.cursor)
             yield Static(id="sum", markup=False)

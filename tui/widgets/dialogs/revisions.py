@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -23,6 +23,7 @@ from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.difflines import diff_content
+from tui.widgets.edged import EdgedVertical
 from tui.widgets.routing.configpane import revision_words
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line
@@ -112,9 +113,9 @@ class Revisions(Dialog[Edit | None]):
         self._edit: tuple[Hashable, Edit] | None = None
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            box.border_title = Content(f"Revisions {len(self._kept)}")
-            box.border_subtitle = Content("Enter go back to it · PgUp PgDn scroll · Esc close")
+        with EdgedVertical() as box:
+            keys = ("Enter go back to it", "PgUp PgDn scroll", "Esc close")
+            box.edge((f"Revisions {len(self._kept)}",), keys, gap=" · ")
             yield RowList(lambda view: self._rows, empty="No revisions yet")
             with VerticalScroll(can_focus=False):
                 yield Static(markup=False)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -20,6 +20,7 @@ from tui.widgets.dialogs.box import BOX, Choices, Option
 from tui.widgets.dialogs.dialog import Dialog
 from tui.widgets.dialogs.scope import effects
 from tui.widgets.difflines import diff_content
+from tui.widgets.edged import EdgedVertical
 
 __all__ = ["MEMORY", "WRITE", "WriteDialog"]
 
@@ -81,9 +82,9 @@ class WriteDialog(Dialog[str | None]):
             self._options.append(Option(MEMORY, "in memory", told))
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter do it · PgUp PgDn scroll · Esc cancel")
+        with EdgedVertical() as box:
+            keys = ("Enter do it", "PgUp PgDn scroll", "Esc cancel")
+            box.edge((self._title,), keys, gap=" · ")
             yield Choices(self._options)
             with VerticalScroll(can_focus=False):
                 yield Static(plan_content(self._plan, self._glyphs), markup=False)

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.reactive import var
 from textual.widgets import Static
@@ -27,6 +26,7 @@ from tui.look.cells import count, fit
 from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED
 from tui.widgets.dialogs.dialog import Dialog
+from tui.widgets.edged import EdgedVertical
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import Line, Rows, RowSource, RowView, Span
 from tui.widgets.tree.treelines import in_ascii, local_time
@@ -183,10 +183,13 @@ class XrayDialog(Dialog[str | None]):
         return home_of(self)
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
+        with EdgedVertical() as box:
             leaf = safe_line(self._xray.leaf, limit=40)
-            box.border_title = Content(f"What the model sees from {leaf}")
-            box.border_subtitle = Content("b request · y copy it · Enter go to · Esc close")
+            box.edge(
+                (f"What the model sees from {leaf}", "What the model sees"),
+                ("b request", "y copy it", "Enter go to", "Esc close"),
+                gap=" · ",
+            )
             yield Static(self._head(), id="xray-head", markup=False)
             yield RowList(empty="reading …", id="xray-rows")
             yield Static(Content(""), id="xray-reason", markup=False)

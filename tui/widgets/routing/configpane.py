@@ -21,6 +21,7 @@ from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED, MUTED_BOLD
 from tui.widgets.difflines import diff_content
 from tui.widgets.drawn import put
+from tui.widgets.edged import Edged
 from tui.widgets.routing.bindinglist import SCOPE_KEYS
 
 __all__ = ["ConfigPane", "ConfigState", "config_content", "reading_words", "revision_words"]
@@ -114,7 +115,7 @@ def revision_words(one: Revision) -> str:
     return f"{one.number:>4}  {when:<12}  {safe_line(one.reason, limit=120)}"
 
 
-class ConfigPane(VerticalScroll, can_focus=True):
+class ConfigPane(VerticalScroll, Edged, can_focus=True):
     """State, pending difference, revisions."""
 
     HELP = """\
@@ -145,5 +146,6 @@ class ConfigPane(VerticalScroll, can_focus=True):
     def show(self, state: ConfigState, glyphs: Glyphs) -> None:
         """Show how file and force stand to each other."""
         put(self.query_one(Static), config_content(state, glyphs))
-        self.border_title = Content(f"Config r{state.revision}  {state.path}")
-        self.border_subtitle = Content("d diff   h history   e editor   u undo")
+        name, folder = f"Config r{state.revision}", state.path.rpartition("/")[2]
+        keys = ("d diff", "h history", "e editor", "u undo")
+        self.edge((f"{name}  {state.path}", f"{name}  {folder}", name), keys)

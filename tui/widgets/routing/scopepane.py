@@ -24,6 +24,7 @@ from tui.look.glyphs import UNICODE, Glyphs
 from tui.look.tones import MUTED
 from tui.widgets.dialogs.scope import effects
 from tui.widgets.drawn import put
+from tui.widgets.edged import Edged
 from tui.widgets.routing.bindinglist import SCOPE_KEYS
 
 __all__ = ["ScopePane", "ScopeState", "in_short", "scope_content"]
@@ -108,7 +109,7 @@ def preview_content(state: ScopeState, glyphs: Glyphs) -> Content:
     return Content("\n").join(rows)
 
 
-class ScopePane(VerticalScroll, can_focus=True):
+class ScopePane(VerticalScroll, Edged, can_focus=True):
     """Scopes and preview."""
 
     HELP = """\
@@ -152,14 +153,13 @@ class ScopePane(VerticalScroll, can_focus=True):
         self._glyphs = glyphs
         put(self.query_one("#scopes", Static), scope_content(state, glyphs))
         put(self.query_one("#effects", Static), preview_content(state, glyphs))
-        title = "dmScope  who shares a memory"
+        titles = ["dmScope  who shares a memory", "dmScope"]
         if state.tried != state.now:
-            title = f"{state.now} {glyphs.arrow} {state.tried}"
-        self.border_title = Content(title)
-        short = "← → preview   a apply   w write   Esc keep"
+            titles = [f"{state.now} {glyphs.arrow} {state.tried}", f"{glyphs.arrow} {state.tried}"]
+        keys = ["← → preview", "a apply", "w write", "Esc keep"]
         if state.changes and state.moved is not None:
-            short = f"{in_short(state.moved)}   Esc keep"
-        self.border_subtitle = Content(short)
+            keys = [in_short(state.moved), "Esc keep"]
+        self.edge(titles, keys)
 
     def on_click(self, event: events.Click) -> None:
         scopes = self.query_one("#scopes", Static)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, Horizontal, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
@@ -21,6 +21,7 @@ from tui.look.glyphs import Glyphs
 from tui.look.tones import MUTED
 from tui.widgets.dial import Dial
 from tui.widgets.drawn import put
+from tui.widgets.edged import EdgedVertical
 from tui.widgets.routing.bindinglist import SCOPE_KEYS
 from tui.widgets.routing.tryout import (
     FIELDS,
@@ -74,7 +75,7 @@ class TraceView(VerticalScroll, can_focus=True):
     ]
 
 
-class TryPane(Vertical):
+class TryPane(EdgedVertical):
     """Form and trace."""
 
     HELP = TraceView.HELP

@@ -49,7 +49,7 @@ class _Part:
 
 _GIVE_WAY = (
     *("config", "dmScope", "config", "asking", "sessions", "turned"),
-    *("place", "scope", "sessions", "turns"),
+    *("place", "scope", "sessions", "turns", "problems"),
 )
 """What is shortened, then left out, in this order, until the rest fits."""
 
@@ -62,12 +62,23 @@ def bar_line(state: BarState, width: int, glyphs: Glyphs) -> Content:
         if sum(cell_len(part.text) for part in parts) <= room:
             break
         parts = _tighter(parts, name)
-    shown = [(part.text, part.style) for part in parts]
+    shown = [(part.text, part.style) for part in _without_loose_ends(parts, glyphs)]
     used = sum(cell_len(text) for text, _ in shown)
     if used > room:
         shown, used = [(fit("".join(text for text, _ in shown), room), "")], room
     gap = " " * max(0, width - used - cell_len(state.clock) - 1)
     return Content.assemble(*shown, gap, (state.clock, MUTED), " ")
+
+
+def _without_loose_ends(parts: list[_Part], glyphs: Glyphs) -> list[_Part]:
+    """No dot joins what is left to something that was left out."""
+    joint, found = f" {glyphs.dot} ", list[_Part]()
+    for part in parts:
+        alone = not found or found[-1].name not in ("sessions", "turns")
+        if part.name == "turns" and alone:
+            part = replace(part, text=f"  {part.text.removeprefix(joint)}")
+        found.append(part)
+    return found
 
 
 def _tighter(parts: list[_Part], name: str) -> list[_Part]:
@@ -99,7 +110,8 @@ def _parts(state: BarState, glyphs: Glyphs) -> list[_Part]:
     if state.problems:
         noun = "problem" if state.problems == 1 else "problems"
         told = f"  {glyphs.warning} {state.problems} {noun}"
-        parts.append(_Part("problems", told, "$text-warning"))
+        short = f"  {glyphs.warning} {state.problems}"
+        parts.append(_Part("problems", told, "$text-warning", short))
     return [part for part in parts if part.text]
 
 

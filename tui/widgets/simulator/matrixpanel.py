@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from tui.look.glyphs import UNICODE, Glyphs
 from tui.widgets.drawn import drawn
+from tui.widgets.edged import Edged
 from tui.widgets.simulator.matrixlines import MatrixState, matrix_lines
 
 __all__ = ["MatrixPanel"]
 
 
-class MatrixPanel(Widget):
+class MatrixPanel(Edged):
     """Who shares a memory with whom; painted anew only when something in it changed."""
 
     ALLOW_SELECT = False
@@ -27,9 +27,10 @@ class MatrixPanel(Widget):
     def show(self, state: MatrixState, glyphs: Glyphs) -> None:
         """Say something else."""
         self._glyphs = glyphs
-        self.border_title = Content("Isolation matrix   same letter = same session = shared memory")
-        hint = "b at once   e identity   x remove   w keep   F1 all keys"
-        self.border_subtitle = Content(hint if self.size.width >= 76 else "")
+        name = "Isolation matrix"
+        long = f"{name}   same letter = same session = shared memory"
+        keys = ("b at once", "e identity", "x remove", "w keep", "F1 all keys")
+        self.edge((long, f"{name}   same letter = shared memory", name), keys)
         self.state = state
 
     def render(self) -> Content:

@@ -26,12 +26,13 @@ from tui.widgets.chat.layout import cut
 from tui.widgets.chat.markdown_safe import parse, plain
 from tui.widgets.chat.pieces import Piece
 from tui.widgets.drawn import put
+from tui.widgets.edged import Edged
 from tui.widgets.tree.treelines import in_ascii, local_time
 
 __all__ = ["Preview", "Previewed", "head_of", "preview_of"]
 
 
-_KEYS = "x what the model sees · o pager · p hide"
+_KEYS = ("x what the model sees", "o pager", "p hide")
 
 LOW = 12
 """Fewer rows than these show facts and window in two lines, above the words."""
@@ -108,7 +109,7 @@ def head_of(row: Row) -> str:
     )
 
 
-class Preview(VerticalScroll, can_focus=True):
+class Preview(VerticalScroll, Edged, can_focus=True):
     """An entry and the window from it; two texts that are made anew together."""
 
     BINDING_GROUP_TITLE = "Preview"
@@ -133,7 +134,7 @@ class Preview(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None):  # noqa: A002
         super().__init__(id=id)
-        self.border_subtitle = _KEYS
+        self._keys, self._gap = _KEYS, " · "
         self.glyphs: Glyphs = UNICODE
         self.shown: Previewed | None = None
         self.flat = False
@@ -147,7 +148,7 @@ class Preview(VerticalScroll, can_focus=True):
         """Show an entry; None empties the pane."""
         fresh = self.shown is None or shown is None or self.shown.entry.id != shown.entry.id
         self.shown, self.glyphs = shown, glyphs
-        self.border_subtitle = in_ascii(_KEYS, glyphs)
+        self.edge((), _KEYS, gap=in_ascii(" · ", glyphs))
         if fresh:
             self.scroll_home(animate=False)
         self._draw()

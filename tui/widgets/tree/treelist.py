@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from engine.sessions.rows import Fold, Row, TreeRows
 from tui.look.glyphs import UNICODE, Glyphs
+from tui.widgets.edged import Edged
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import NoRows, RowView
 from tui.widgets.tree.treelines import LIVE, Forest, TreeLines
@@ -16,7 +17,7 @@ from tui.widgets.tree.treelines import LIVE, Forest, TreeLines
 __all__ = ["TreeList"]
 
 
-class TreeList(RowList):
+class TreeList(RowList, Edged):
     """The tree of one session."""
 
     HELP = """\
