@@ -134,7 +134,8 @@ def _shape(kind: inspect.Type, whole: inspect.Type, path: KeyPath, doc: str, def
     if isinstance(kind, inspect.LiteralType):
         changes["choices"] = tuple(str(one) for one in kind.values)
     if isinstance(kind, inspect.DictType):
-        changes["words"] = f"name and {plain_type(kind.value_type)}"
+        inside = plain_type(kind.value_type)
+        changes["words"] = f"{'settings' if inside == 'object' else inside} by name"
         if isinstance(kind.key_type, inspect.LiteralType):
             changes["names"] = tuple(str(one) for one in kind.key_type.values)
     if isinstance(kind, inspect.StructType | inspect.TypedDictType):

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import os
+import random
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from tests.tui.driving import SMALL, running, seed, shows, until
-from tests.tui.shown import text
+from tests.tui.shown import lines, text
+from tests.tui.test_palette import choose
 from tui.app import BranchlineApp
+from tui.behind.configrows import trail
 from tui.config.draftsheet import AGENTS, DraftSheet
 from tui.config.editor import open_editor
+from tui.config.settingplaces import places_of
+from tui.screens.routing import RoutingScreen
 from tui.widgets.dialogs.box import Pick
 from tui.widgets.dialogs.entryform import EntryForm
 from tui.widgets.dialogs.models import ModelPicker
@@ -305,6 +312,122 @@ async def test_a_file_that_cannot_be_read_is_not_edited(state: Path) -> None:
         assert not isinstance(app.screen, DraftSheet)
 
 
+async def test_people_are_linked_by_a_name_and_some_ids(state: Path) -> None:
+    async with running(state, SMALL) as (app, pilot):
+        found = await edit(pilot, "session", "identityLinks")
+        await pilot.press("a")
+        await form(pilot, "alice", "telegram:alice, slack:U1")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(found.rows) == 1 and app.screen is found)
+        await sheet(pilot)
+        await pilot.press("a")
+        await form(pilot, "alice", "irc:al")
+        await shows(pilot, "there is one of that name already")
+        await pilot.press("escape")
+        await write(pilot)
+        links = app.engine.config.session.identity_links
+        assert dict(links) == {"alice": ("telegram:alice", "slack:U1")}
+
+
+async def test_a_whole_value_is_changed_as_text(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        found = await edit(pilot, "channels", "slack")
+        await go(pilot, "allowFrom")
+        await pilot.press("e")
+        await form(pilot, "['*'")
+        await shows(pilot, "this is no JSON5 value")
+        await form(pilot, "['*', 12]")
+        await pilot.press("enter")
+        await until(pilot, lambda: found.draft.changes and app.screen is found)
+        await write(pilot)
+        assert file_of(app) == CONFIG.replace('["*"]', '["*", 12]')
+        assert app.engine.config.channels["slack"].allow_from == ("*", "12")
+
+
+async def test_what_cannot_be_done_here_says_why(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        await edit(pilot, "ui")
+        for key, told in (
+            ("a", "every key there may be is here already"),
+            ("d", "the file says nothing of theme"),
+            ("r", "no name of its own"),
+            ("J", "the order of these decides nothing"),
+            ("u", "nothing was changed here"),
+            ("w", "nothing is changed here"),
+        ):
+            await pilot.press(key)
+            await shows(pilot, told)
+            await sheet(pilot)
+        assert file_of(app) == CONFIG
+
+
+async def test_what_a_removal_would_break_is_refused_with_its_remedy(state: Path) -> None:
+    async with running(state, SMALL) as (app, pilot):
+        found = await edit(pilot, *AGENTS)
+        await go(pilot, "ops", "id")
+        await pilot.press("d")
+        await shows(pilot, "agents.list[1]: `id` is missing")
+        assert not found.draft.changes and file_of(app) == CONFIG
+
+
+async def test_every_place_is_among_the_commands(state: Path) -> None:
+    async with running(state) as (app, pilot):
+        found = {trail(one.path) for one in places_of(app.engine.setup.snapshot)}
+        assert {
+            *("agents.list", "bindings", "channels", "keymap", "models.aliases", "routing"),
+            *("channels.telegram.allowFrom", "channels.slack.dmPolicy", "env", "permissions"),
+            *("session.identityLinks", "messages.groupChat.mentionPatterns", "models.providers"),
+        } <= found
+        await choose(pilot, "setting telegram allowFrom", "Setting channels.telegram.allowFrom")
+        opened = await sheet(pilot)
+        assert opened.path == ("channels", "telegram", "allowFrom")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not opened)
+        await choose(pilot, "setting slack dmPolicy", "Setting channels.slack.dmPolicy")
+        opened = await sheet(pilot)
+        assert opened.entry is not None and opened.entry.name == "dmPolicy"
+
+
+async def test_rules_that_stand_elsewhere_lead_to_their_settings(state: Path) -> None:
+    file = state / "branchline.json5"
+    file.write_text(CONFIG.replace("  bindings", '  routing: { "telegram:*": "ops" },\n  bindings'))
+    async with running(state) as (app, pilot):
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, RoutingScreen))
+        routing = app.screen
+        assert isinstance(routing, RoutingScreen)
+        await until(pilot, lambda: bool(routing.study.rows) and routing.at_rest)
+        for tier, path in (("default", AGENTS), ("routing", ("routing",))):
+            row = next(one for one in routing.study.rows if tier in (one.key, one.tier))
+            routing.table.focus()
+            routing.table.go_to(row.key)
+            await pilot.press("enter")
+            opened = await sheet(pilot)
+            assert opened.path == path
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is routing)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (50, 15)], ids=["120x40", "50x15"])
+async def test_whatever_is_pressed_the_editor_goes_on_and_writes_nothing_unasked(
+    state: Path, size: tuple[int, int]
+) -> None:
+    chance = random.Random(str(size))
+    keys = [*"adreJKDuxjkh1", "enter", "enter", "escape", "tab", "space", "down", "up", "backspace"]
+    async with running(state, size, paced=False) as (app, pilot):
+        for number in range(int(os.environ.get("BRANCHLINE_TEST_KEYS", "150"))):
+            if number % 20 == 0 and not isinstance(app.screen, ModalScreen):
+                open_editor(app)
+            app.simulate_key(chance.choice(keys) if number % 20 else "enter")
+            if number % 3 == 0:
+                await pilot.pause()
+            if number % 25 == 0:
+                assert len(lines(app)) == size[1]
+            assert app.is_running
+        await pilot.pause()
+        assert file_of(app) == CONFIG
+
+
 # agents
 
 
@@ -361,3 +484,41 @@ async def test_another_id_takes_its_bindings_along(state: Path) -> None:
         await until(pilot, lambda: found.rows.entries[-1].name == "work")
         await write(pilot)
         assert file_of(app) == CONFIG.replace('"ops"', '"work"')
+
+
+async def test_the_id_itself_takes_its_bindings_along_too(state: Path) -> None:
+    await seed(state, {"alice": ["hello"]})
+    async with running(state, SMALL) as (app, pilot):
+        found = await edit(pilot, *AGENTS)
+        await go(pilot, "ops", "id")
+        await pilot.press("enter")
+        await form(pilot, "main")
+        await shows(pilot, "there is an agent main already")
+        await form(pilot, "work")
+        await until(pilot, lambda: "already" not in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: found.rows.entries[0].shown == "work")
+        await write(pilot)
+        assert file_of(app) == CONFIG.replace('"ops"', '"work"')
+
+
+async def test_agents_by_name_are_among_them(state: Path) -> None:
+    file = state / "branchline.json5"
+    file.write_text('{ agents: { shop: { channels: ["irc"], name: "Shop" } } } // end')
+    async with running(state) as (app, pilot):
+        found = await edit(pilot, *AGENTS)
+        await shows(pilot, "shop", "Shop", "default agent")
+        await pilot.press("a")
+        await form(pilot, "ops")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(found.rows) == 2 and app.screen is found)
+        await go(pilot, "shop", "channels")
+        await pilot.press("r")
+        await shows(pilot, "no name of its own")
+        await pilot.press("escape")
+        await until(pilot, lambda: found.path == AGENTS and found.at_rest)
+        assert found.entry is not None and found.entry.name == "shop"
+        await write(pilot)
+        table = app.engine.setup.router.agents
+        assert (table.default, table.known) == ("shop", {"ops", "shop"})
+        assert file_of(app).endswith("// end")

@@ -3,6 +3,7 @@ holds without it. Whatever may be a secret is never among what is shown."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -128,6 +129,8 @@ def _entry(value: Any, path: KeyPath, config: Config, name: str) -> Entry:
         return Entry(path, name, summary(raw, path), "", shape, raw)
     default = value_in_force(config, path)
     default = list(default) if isinstance(default, tuple) else default
+    if default is ... and shape is not None and shape.default.startswith("default "):
+        default = json.loads(shape.default.removeprefix("default "))
     if default in (..., None, "") or is_private(path):
         return Entry(path, name, "", "not set", shape)
     shown = "" if isinstance(default, dict) and not default else summary(default, path)

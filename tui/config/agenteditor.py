@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from engine.config.agentedits import (
+    AgentEntry,
     add_agent,
     agent_entries,
     default_agent,
@@ -19,6 +20,7 @@ from engine.config.agentedits import (
 from engine.config.document import dotted
 from engine.config.scan import KeyPath
 from engine.text import safe_line
+from engine.values import replace
 from tui.behind.configrows import Entry
 from tui.config.draft import Step
 from tui.config.editor import AGENTS, ConfigEditor
@@ -130,16 +132,28 @@ class AgentEditor(ConfigEditor):
             with_rules = chosen == "rules"
             await self.take(partial(remove_agent, path=entry.path, with_rules=with_rules))
 
+    async def change(self, entry: Entry) -> None:
+        """The id of an agent is also that of the rules that name it."""
+        agents = agent_entries(self.value)
+        agent = next((one for one in agents if (*one.path, "id") == entry.path), None)
+        if agent is None:
+            await super().change(entry)
+        else:
+            await self._other_id(entry, agent)
+
     async def _rename(self) -> None:
-        entry = self.entry
-        found = [one for one in agent_entries(self.value) if entry and one.path == entry.path]
-        if entry is None or not found:
+        entry, agents = self.entry, agent_entries(self.value)
+        agent = next((one for one in agents if entry and one.path == entry.path), None)
+        if entry is None or agent is None:
             await super()._rename()
-            return
+        else:
+            await self._other_id(entry, agent)
+
+    async def _other_id(self, entry: Entry, agent: AgentEntry) -> None:
         infos = self.home.bridge.tracker.infos.values()
-        if any(info.agent_id == found[0].id for info in infos):
+        if any(info.agent_id == agent.id for info in infos):
             self.say_why("its sessions stay under the id they have; new ones begin under this one")
-        await self.rename(entry, rename_agent, found[0].id)
+        await self.rename(replace(entry, path=agent.path), rename_agent, agent.id)
 
     def action_make_default(self) -> None:
         self.act(self._make_default)

@@ -15,6 +15,7 @@ from engine.config.keypath import MISSING
 from engine.config.scan import KeyPath
 from engine.config.shape import shape_at
 from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
+from engine.values import replace
 from tui.behind.configrows import Entry, agents_of, entries_of, trail
 from tui.config.configwork import offer
 from tui.config.draft import Draft, Step
@@ -50,11 +51,12 @@ class DraftSheet(Sheet):
         self.draft = Draft.of(text)
         self.path = path
         self.value: Any = {}
-        self._start = path
+        self._came: list[KeyPath] = []
         self._wanted = at
         self._busy = asyncio.Lock()
         self._said = ""
         self._undone = 0
+        self._known: tuple[str | None, Sequence[Problem]] = (None, ())
 
     def on_mount(self) -> None:
         self.table.focus()
@@ -89,10 +91,10 @@ class DraftSheet(Sheet):
     async def _look(self) -> None:
         """Draw what the draft says here."""
         self.value = (await asyncio.to_thread(read_document, self.draft.text)).value or {}
-        while self.path and written_at(self.value, self.path) is MISSING:
-            if shape_at(self.path) is not None:
-                break
+        while self.path and not self._stands(self.path):
             self.path = self.path[:-1]
+        while self._came[-1:] == [self.path]:
+            self._came.pop()
         config = self.home.engine.config
         entries = await asyncio.to_thread(self.entries, self.value, config)
         changes = len(self.draft.steps)
@@ -106,6 +108,13 @@ class DraftSheet(Sheet):
         if self._said:
             self.say_here(self._said)
             self._said = ""
+
+    def _stands(self, path: KeyPath) -> bool:
+        """Whether the draft says something there, or there may be something by that key."""
+        if written_at(self.value, path) is not MISSING:
+            return True
+        box = shape_at(path[:-1], {})
+        return box is not None and path[-1] in box.fields
 
     def entries(self, value: Any, config: Config) -> Sequence[Entry]:
         """The rows here. For a thread."""
@@ -137,16 +146,22 @@ class DraftSheet(Sheet):
         self.act(self._up)
 
     async def _up(self) -> None:
+        """To where the person came from, else one level up."""
         if self.path:
-            self._wanted, self.path = self.path, self.path[:-1]
+            self._wanted = self.path
+            self.path = self._came.pop() if self._came else self.path[:-1]
+
+    def go_into(self, path: KeyPath) -> None:
+        """Show what is in a container; Esc comes back."""
+        self._came.append(self.path)
+        self.path = path
 
     def action_leave(self) -> None:
         self.act(self._leave)
 
     async def _leave(self) -> None:
-        """One level up, or out; what was changed is not thrown away unasked."""
-        inside = len(self.path) > len(self._start) and self.path[: len(self._start)] == self._start
-        if inside:
+        """Back, or out; what was changed is not thrown away unasked."""
+        if self._came:
             await self._up()
             return
         if self.draft.changes:
@@ -205,17 +220,22 @@ class DraftSheet(Sheet):
         return found
 
     async def _problems_of(self, text: str) -> Sequence[Problem]:
-        try:
-            setup = await asyncio.to_thread(self.home.engine.prepare_config, text)
-        except ConfigError as error:
-            return error.problems
-        return setup.snapshot.problems
+        if self._known[0] != text:
+            try:
+                setup = await asyncio.to_thread(self.home.engine.prepare_config, text)
+                found: Sequence[Problem] = setup.snapshot.problems
+            except ConfigError as error:
+                found = error.problems
+            if text != self.draft.stepped:
+                return found
+            self._known = text, found
+        return self._known[1]
 
     async def take(self, step: Step) -> bool:
         """One more change in the draft, unless the config could not be used with it."""
         wrong = [one for one in await self.problems(step) if one.severity == "error"]
         if wrong:
-            self.say_why(str(wrong[0]))
+            self.say_why(str(replace(wrong[0], file=None, line=None, column=None)))
             return False
         self.draft = await asyncio.to_thread(self.draft.with_step, step)
         return True

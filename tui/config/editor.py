@@ -81,7 +81,7 @@ class ConfigEditor(DraftSheet):
         if entry.path[:1] == ("bindings",) and len(entry.path) == 2:
             await self._binding(entry.path, entry.raw)
         elif entry.holds:
-            self.path = entry.path
+            self.go_into(entry.path)
         elif names_model(entry.path):
             ref = await self.pick_model(trail(entry.path), default=entry.path[-1] == "model")
             if ref:

@@ -73,7 +73,9 @@ def change_of(entry: Entry) -> Asked:
     if words:
         words = (*words, NOT_GIVEN) if optional else words
         value = value or NOT_GIVEN
-    says = "set; write another, it is not shown" if shape.private and entry.written else shape.words
+    says = shape.words
+    if shape.private:
+        says = "set; write another, or ${VAR}" if entry.written else "a secret, or ${VAR}"
     field = FormField("value", entry.name, value, says, shape.doc, words, shape.private)
     step = partial(_changed, entry, shape, optional)
     return Asked(trail(entry.path), (field,), step, lambda answers: entry.path)
@@ -197,6 +199,7 @@ def _field(place: KeyPath, name: str, *, optional: bool) -> FormField | None:
         return None
     elif shape.sort == "anything":
         says = "JSON5; a bare word is a text"
+    says = "a secret, or ${VAR}" if shape.private else says
     words = (NOT_GIVEN, *words) if words and optional else words
     if sum(len(word) + 6 for word in words) > ROOM:
         says, words = " | ".join(words[1:] if optional else words), ()

@@ -22,6 +22,7 @@ from tui.behind.bindingrows import BindingRow, Study, tier_name
 from tui.behind.scopes import SCOPES
 from tui.config import configwork
 from tui.config.draft import Draft, Step
+from tui.config.editor import AGENTS, open_editor
 from tui.later import later
 from tui.screens.routing_panes import RoutingPanes
 from tui.widgets.dialogs.ask import Ask
@@ -144,14 +145,22 @@ class RoutingActions(RoutingPanes):
         """Why a rule cannot be changed here."""
         if row is not None:
             place = "agents" if row.key == "default" else row.place
-            self.say(f"this comes from {place}; e opens the file there", "Not in bindings")
+            self.say(f"this comes from {place}; Enter changes it there", "Not in bindings")
 
     def action_edit_binding(self) -> None:
         row = self.row
         if row is not None and row.index is not None:
             self.act(partial(self._edit, row.index))
-        else:
-            self.say_elsewhere(row)
+        elif row is not None:
+            self._edit_elsewhere(row)
+
+    def _edit_elsewhere(self, row: BindingRow) -> None:
+        """A rule that is none of `bindings`: where it stands, among the settings."""
+        if row.key == "default":
+            open_editor(self.home, AGENTS)
+            return
+        path = parse_path(row.place)
+        open_editor(self.home, path if path[0] == "agents" else path[:-1], path)
 
     async def _edit(self, index: int) -> None:
         if self.draft is None:

@@ -95,6 +95,7 @@ class EntryForm(Dialog[dict[str, str] | None]):
     EntryForm Horizontal > .label {{ width: 18; color: $foreground 60%; }}
     EntryForm Input {{ width: 1fr; height: 1; background: $panel; border: none; padding: 0 1; }}
     EntryForm Input:focus {{ background: $primary 25%; border: none; }}
+    EntryForm Dial {{ margin-left: 1; }}
     EntryForm .fault {{ height: auto; display: none; }}
     EntryForm .fault.-said {{ display: block; }}
     EntryForm #told {{ height: auto; min-height: 1; margin-top: 1; color: $foreground 60%; }}

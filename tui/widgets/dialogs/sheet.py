@@ -105,7 +105,7 @@ class Sheet(Dialog[None]):
         height: auto; max-height: 5; border-top: solid $border-blurred; color: $foreground 60%;
     }
     Sheet.-h0 #about { max-height: 3; }
-    Sheet #changes { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    Sheet #changes { height: auto; min-height: 1; max-height: 3; }
     """
 
     rows: EntryRows
@@ -165,7 +165,8 @@ class Sheet(Dialog[None]):
             words = f"{one.name}: no such key is known here; d takes it out"
             told = Content.styled(words, "$text-warning")
         else:
-            parts = (one.shape.words, one.shape.default)
+            words = one.shape.words if one.shape.words != "object" else ""
+            parts = (words, one.shape.default)
             kind = ", ".join(part for part in parts if part)
             told = Content.assemble((one.name, "bold"), f"  {kind}", f"\n{one.shape.doc}")
         self.query_one("#about", Static).update(told)

@@ -59,9 +59,7 @@ class WriteDialog(Dialog[str | None]):
     WriteDialog > Vertical {{ {BOX} width: 92; }}
     WriteDialog Choices {{ margin-bottom: 1; }}
     WriteDialog VerticalScroll {{ height: auto; max-height: 26; scrollbar-size-vertical: 1; }}
-    WriteDialog Static {{
-        height: auto; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis;
-    }}
+    WriteDialog Static {{ height: auto; width: 1fr; }}
     WriteDialog.-h0 > Vertical {{ padding: 0 1; }}
     """
 
