@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from textual.command import Command, CommandList
+from textual.command import Command, CommandList, DiscoveryHit, Hit, Hits, Provider
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, LoadingIndicator
 
 from engine.engine import Engine
 from engine.routing.envelope import Envelope, Peer, Sender
@@ -17,6 +17,7 @@ from tui import modes
 from tui.app import BranchlineApp
 from tui.config.settings import settings_of
 from tui.screens.tree import TreeScreen
+from tui.widgets.dialogs.dialog import Commands
 from tui.widgets.dialogs.help import HelpDialog
 from tui.widgets.dialogs.identity import IdentityDialog
 
@@ -44,12 +45,19 @@ async def ask(pilot: Pilot[None], words: str, wanted: str) -> None:
     )
 
 
-async def choose(pilot: Pilot[None], words: str, wanted: str) -> None:
+def searched(app: BranchlineApp) -> bool:
+    """Whether all that was asked is answered: what comes later begins the list anew."""
+    group = Commands._GATHER_COMMANDS_GROUP
+    return all(worker.is_finished for worker in app.workers if worker.group == group)
+
+
+async def choose(pilot: Pilot[None], words: str, wanted: str, *, whole: bool = True) -> None:
+    """Take what is wanted when all (`whole`) is there."""
     await ask(pilot, words, wanted)
     app = pilot.app
     assert isinstance(app, BranchlineApp)
     before: list[str] = []
-    while before != found(app) or not before:  # hits come in as they are found
+    while before != found(app) or not before or (whole and not searched(app)):
         before = found(app)
         await pilot.pause(0.3)
     place = next(place for place, title in enumerate(before) if wanted in title)
@@ -137,7 +145,7 @@ async def test_what_is_slow_to_read_does_not_hold_up_the_rest(
             await asyncio.Event().wait()
 
         monkeypatch.setattr(app.engine, "tree", never)
-        await choose(pilot, "open alice", "Open Alice")
+        await choose(pilot, "open alice", "Open Alice", whole=False)
         await shows(pilot, "Alice · Telegram DM")
 
 
@@ -237,3 +245,31 @@ async def test_another_screen_at_once_after_the_palette_breaks_nothing(tmp_path:
         await shows(pilot, "Quit")
         await pilot.press("escape", "escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)
+
+
+class Endless(Provider):
+    """Finds two things and goes on looking."""
+
+    async def discover(self) -> Hits:
+        for name in ("One", "Two"):
+            yield DiscoveryHit(name, lambda: None)
+            await asyncio.sleep(Commands._RESULT_BATCH_TIME * 1.2)  # then the list is drawn
+        await asyncio.Event().wait()
+
+    async def search(self, query: str) -> Hits:
+        async for hit in self.discover():
+            yield Hit(1, hit.prompt, hit.command)
+
+
+async def test_a_search_that_takes_long_is_given_up(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, pilot):
+        palette = Commands(providers=[Endless])
+        app.push_screen(palette)
+        await until(pilot, lambda: bool(palette.query("LoadingIndicator.--visible")), "busy")
+        app.simulate_key("escape")
+        while palette.query(LoadingIndicator):
+            await asyncio.sleep(0)
+        palette._show_busy = not palette._show_busy  # as a timer does that is late
+        await until(pilot, lambda: not palette.is_attached, "closed")
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog), "the app goes on")

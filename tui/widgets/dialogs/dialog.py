@@ -51,6 +51,9 @@ class Commands(CommandPalette):
     _left = False
     """Whether its mode was left before it opened."""
 
+    _given_up = False
+    """Whether it was dismissed."""
+
     def render(self) -> Any:
         return behind(super().render())
 
@@ -67,8 +70,14 @@ class Commands(CommandPalette):
             self._on_mount(Mount())
 
     def dismiss(self, result: None = None) -> AwaitComplete:
-        """As a Dialog's."""
-        return super().dismiss(result) if self.is_active else AwaitComplete()
+        """As a Dialog's. What is still being looked for is given up."""
+        if not self.is_active:
+            return AwaitComplete()
+        self._given_up = True
+        self._cancel_gather_commands()
+        self._stop_busy_countdown()
+        self._stop_no_matches_countdown()
+        return super().dismiss(result)
 
     @on(DescendantFocus)
     def _be_still(self, event: DescendantFocus) -> None:
@@ -86,9 +95,23 @@ class Commands(CommandPalette):
             super()._watch__list_visible()
 
     async def _dispatch_message(self, message: Message) -> None:
-        """A second Enter on its way when the list closes would run the command again."""
-        if self.is_active or not isinstance(message, (Input.Submitted, OptionList.OptionSelected)):
+        """A second Enter on its way when the list closes would run the command again, and a
+        letter on its way would begin a search in a list that is gone."""
+        runs = isinstance(message, (Input.Submitted, OptionList.OptionSelected))
+        late = (runs and not self.is_active) or (
+            self._given_up and isinstance(message, Input.Changed)
+        )
+        if not late:
             await super()._dispatch_message(message)
+
+    async def _watch__show_busy(self) -> None:
+        """A search that is given up says that it is done when its list may be gone already."""
+        if self.query(LoadingIndicator):
+            await super()._watch__show_busy()
+
+    def _watch__list_visible(self) -> None:
+        if self.query(LoadingIndicator):
+            super()._watch__list_visible()
 
     def _action_command_list(self, action: str) -> None:
         """Textual's list of commands fails on a page key while it is empty."""
