@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ import pexpect
 import pyte
 
 ROOT = Path(__file__).parent.parent
+TERMINAL = os.O_RDWR | os.O_NOCTTY
+TIOCGPTN = 0x80045430  # the number of a pty, on Linux
 _CSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _STRING = re.compile(r"\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)?")
 _OTHER = re.compile(r"\x1b[()*+][0-9A-B]|\x1b[=>78cDEHM]")
@@ -73,30 +77,57 @@ class Terminal:
         self.read(0.02)
         return "\n".join(row.rstrip() for row in self._screen.display)
 
-    def wait_for(self, wanted: str | Callable[[str], bool], seconds: float = 30) -> str:
+    def wait_for(self, wanted: str | Callable[[str], bool], seconds: float = 60) -> str:
         """Read until the screen shows something; fails with the screen it shows instead."""
         check = wanted if callable(wanted) else (lambda shown: wanted in shown)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.read(0.1)
-            if check(self.screen()):
-                return self.screen()
+            if check(shown := self.screen()):
+                return shown
         raise AssertionError(f"not on the screen: {wanted}\n{self.screen()}")
 
     def press(self, keys: str, pause: float = 0.15) -> None:
         """Type; what is read with an Esc just before it would be one key with it."""
         self._child.send(keys)
-        self.read(max(pause, 0.5) if keys.endswith("\x1b") else pause)
+        if not keys.endswith("\x1b"):
+            self.read(pause)
+            return
+        end = time.monotonic() + 20
+        while self._unread() and time.monotonic() < end:
+            self.read(0.05)
+        self.read(max(pause, 0.5))
 
-    def end(self, seconds: float = 30) -> int:
+    def _unread(self) -> int:
+        """How many bytes that were typed the program has not read yet; 0 if none can tell."""
+        try:
+            number = fcntl.ioctl(self._child.child_fd, TIOCGPTN, bytes(4))
+            fd = os.open(f"/dev/pts/{int.from_bytes(number, sys.byteorder)}", TERMINAL)
+        except OSError:  # not on Linux
+            return 0
+        try:
+            return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+        finally:
+            os.close(fd)
+
+    def end(self, seconds: float = 60) -> int:
         """Read to the end; the exit code."""
         end = time.monotonic() + seconds
         while self._child.isalive() and time.monotonic() < end:
             self.read(0.1)
-        self.read(0.2)
+        self._read_out()
         assert not self._child.isalive(), f"still running\n{self.screen()}"
         self._child.close()
         return int(self._child.exitstatus if self._child.exitstatus is not None else -1)
+
+    def _read_out(self) -> None:
+        """What a program that has ended wrote, to the end."""
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            before = len(self.raw)
+            self.read(0.5)
+            if len(self.raw) == before:
+                return
 
     @property
     def pid(self) -> int:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
+
 ROOT = Path(__file__).parents[2]
 SESSIONS, ROUNDS = 1000, 7
 
@@ -63,7 +65,6 @@ def write_sessions(folder: Path) -> None:
         (folder / f"{name}.jsonl").write_text(text, "utf-8")
 
 
-@pytest.mark.bench
 def test_the_command_line_starts_quickly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

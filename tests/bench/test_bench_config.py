@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from functools import partial
 
 import json5
 import pytest
 
 from engine.config.document import read_document
 from engine.config.load import load_text
+from tests.bench.work import best, bests
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 
 def commented_config(size: int) -> str:
@@ -30,15 +30,6 @@ def commented_config(size: int) -> str:
         length += len(line)
         index += 1
     return "".join(parts) + "  ],\n}\n"
-
-
-def best(run: Callable[[], object], times: int = 5) -> float:
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
 
 
 def test_loading_a_commented_config_against_json5_loads() -> None:
@@ -66,7 +57,7 @@ def test_strict_json_against_the_scanner() -> None:
 
 
 def test_loading_grows_with_the_size_and_no_faster() -> None:
-    small = best(lambda: load_text(commented_config(50_000), {}), 3)
-    large = best(lambda: load_text(commented_config(400_000), {}), 3)
+    texts = commented_config(50_000), commented_config(400_000)
+    small, large = bests(*(partial(load_text, text, {}) for text in texts), rounds=3)
     print(f"\n8 × the text takes {large / small:.1f} × the time")
     assert large / small < 24

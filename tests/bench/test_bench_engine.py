@@ -11,7 +11,7 @@ from engine.clock import SystemClock
 from engine.sessions.store import Store
 from tests.engine.conftest import said
 
-pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 TURNS = 200
 
@@ -43,18 +43,19 @@ async def test_a_turn_costs_little_beside_the_model_and_the_disk(
 ) -> None:
     bare = two_appends(tmp_path / "bare")
     async with Engine.open(tmp_path / "state", environ={}, disk=NoSync(), paced=False) as engine:
-        times = []
+        times, works = [], []
         for number in range(TURNS):
-            start = time.perf_counter()
+            start, work = time.perf_counter(), time.process_time()
             await (await engine.submit(said(f"message {number} " + "word " * 8))).result()
             times.append(time.perf_counter() - start)
-    early, late = statistics.median(times[10:60]), statistics.median(times[-50:])
+            works.append(time.process_time() - work)
+    early, late = statistics.median(works[10:60]), statistics.median(works[-50:])
     turn = statistics.median(times)
     with capsys.disabled():
         print(
             f"\na turn with the offline model: {turn * 1000:.2f} ms, "
             f"{turn / bare:.1f} x its two appends ({bare * 1000:.2f} ms); "
-            f"last 50 turns / first 50: {late / early:.2f}"
+            f"work of the last 50 turns / first 50: {late / early:.2f}"
         )
     # The window grows to history.dm's 100 messages and no further; so must the cost.
     assert late < 12 * early

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -11,11 +12,12 @@ from engine import Engine
 from engine.config.edit import set_value
 from engine.config.load import load_text
 from tests.bench.test_bench_config import commented_config
+from tests.bench.work import bests
 from tests.engine.conftest import answer, dm
 from tests.tui.driving import running
 from tests.tui.shown import text
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 EDITS = 15
 SCOPES = ("per-peer", "per-channel-peer")
@@ -70,13 +72,9 @@ async def test_from_a_saved_edit_of_15_kb_to_live(tmp_path: Path, lanes: int) ->
 
 
 def test_setting_a_value_grows_with_the_text_and_no_faster() -> None:
-    def once(size: int) -> float:
-        text = config(0, size)
-        start = time.perf_counter()
-        set_value(text, ("session", "dmScope"), "main")
-        return time.perf_counter() - start
-
-    small, large = (min(once(size) for _ in range(3)) for size in (15_000, 120_000))
+    texts = config(0, 15_000), config(0, 120_000)
+    change = ("session", "dmScope"), "main"
+    small, large = bests(*(partial(set_value, text, *change) for text in texts), rounds=3)
     print(f"\nsetting a value in 15 KB {small * 1e3:.0f} ms; in 8 × the text {large / small:.1f} ×")
     assert large / small < 24
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import gc
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,9 @@ from engine.clock import SystemClock
 from engine.disk import Disk
 from engine.sessions.store import Store
 from engine.sessions.transcript import Transcript, make_header
+from tests.bench.work import bests
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 COUNT = 100_000
 SESSIONS = 1_000
@@ -49,17 +50,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def best(work: Callable[[], object], rounds: int = 5) -> float:
-    found = float("inf")
-    for _ in range(rounds):
-        gc.collect()
-        start = time.perf_counter()
-        kept = work()
-        found = min(found, time.perf_counter() - start)
-        del kept
-    return found
-
-
 def opened(path: Path) -> int:
     transcript = Transcript.open(path)
     count = len(transcript.tree.nodes)
@@ -67,20 +57,18 @@ def opened(path: Path) -> int:
     return count
 
 
-@pytest.mark.bench
 def test_opening_a_large_transcript_against_decoding_its_lines(large: Path) -> None:
     decode = msgspec.json.Decoder().decode
 
     def read() -> int:
         return sum(1 for line in large.read_bytes().splitlines() if decode(line))
 
-    plain, ours = best(read), best(lambda: opened(large))
+    plain, ours = bests(read, lambda: opened(large))
     assert opened(large) == COUNT
     print(f"open {COUNT:,} entries / decode its lines: {ours / plain:.2f} (aim 1.50)")
     assert ours / plain < 4
 
 
-@pytest.mark.bench
 def test_peak_memory_of_a_large_transcript_against_its_size(large: Path) -> None:
     status = Path("/proc/self/status")
     if not status.exists():
@@ -105,16 +93,15 @@ def test_peak_memory_of_a_large_transcript_against_its_size(large: Path) -> None
     assert 0 < used < 3 * size
 
 
-@pytest.mark.bench
 def test_opening_grows_with_the_file_and_not_faster(large: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.jsonl"
     small.write_bytes(b"".join(large.read_bytes().splitlines(keepends=True)[: COUNT // 10 + 1]))
-    ratio = best(lambda: opened(large)) / best(lambda: opened(small))
+    much, little = bests(lambda: opened(large), lambda: opened(small))
+    ratio = much / little
     print(f"open {COUNT:,} / open {COUNT // 10:,}: {ratio:.1f} (linear: 10)")
     assert ratio < 30
 
 
-@pytest.mark.bench
 def test_listing_many_sessions_against_reading_their_directory(tmp_path: Path) -> None:
     class Quick(Disk):
         def fsync(self, fd: int) -> None:
@@ -133,16 +120,17 @@ def test_listing_many_sessions_against_reading_their_directory(tmp_path: Path) -
         index[key] = {"sessionId": name, "updatedAt": number}
     (folder / "sessions.json").write_text(json.dumps(index), "utf-8")
     assert len(store.list()) == SESSIONS
-    scan = best(lambda: Disk().files(folder))
-    listing = best(lambda: store.list())
-    first = best(lambda: store.get("agent:main:telegram:dm:peer500"))
+    scan, listing, first = bests(
+        lambda: Disk().files(folder),
+        store.list,
+        lambda: store.get("agent:main:telegram:dm:peer500"),
+    )
     print(f"list {SESSIONS:,} sessions / scan their directory: {listing / scan:.1f}")
     print(f"find one of them by key / list them all: {first / listing:.2f}")
     assert listing / scan < 40
     assert first < listing
 
 
-@pytest.mark.bench
 def test_an_append_without_sync_against_a_plain_write(tmp_path: Path) -> None:
     transcript = Transcript.create(tmp_path / "s.jsonl", make_header("s", SystemClock()))
     body = {"type": "message", "message": {"role": "user", "content": WORDS}}
@@ -161,7 +149,7 @@ def test_an_append_without_sync_against_a_plain_write(tmp_path: Path) -> None:
         for _ in range(200):
             plain.write(line)
 
-    bare, held, single = best(write), best(append_held), best(append)
+    bare, held, single = bests(write, append_held, append)
     plain.close()
     print(f"append in a turn / bare write: {held / bare:.1f} ({held / 200 * 1e6:.0f} µs)")
     print(f"append with its own lock / bare write: {single / bare:.1f}")

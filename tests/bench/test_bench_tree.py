@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ from engine.sessions.rows import TreeRows
 from engine.sessions.search import search_tree
 from engine.sessions.transcript import Transcript
 from tests.bench.frames import frames, line, spread
+from tests.bench.work import best
 from tests.tui.driving import running, screen, until
 from tests.tui.trees import KEY, said, write
 from tui.screens.tree import TreeScreen
 from tui.widgets.tree.grove import grow
 from tui.widgets.tree.treelist import TreeList
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 COUNT, FORKS = 100_000, 3_000
 
@@ -106,30 +108,21 @@ def test_laying_out_against_walking_the_tree(large: Path) -> None:
         return seen
 
     assert walk() == COUNT
-    plain = _best(walk)
+    plain = best(walk, 3)
     for view in VIEWS:
-        took = _best(lambda view=view: lay_out(tree, view))
+        took = best(partial(lay_out, tree, view), 3)
         print(f"lay out {view:12} {took * 1000:6.0f} ms, {took / plain:5.1f} walks of the tree")
         assert took < 40 * plain
-    ready = _best(lambda: grow(tree, "no tools", agent="main"))
+    ready = best(lambda: grow(tree, "no tools", agent="main"), 3)
     print(f"ready to be shown  {ready * 1000:6.0f} ms, {ready / plain:5.1f} walks (aim: 1 s)")
     outline = lay_out(tree)
     folds = outline.ids[:: COUNT // 200]
-    folding = _best(lambda: TreeRows(outline, folds))
+    folding = best(lambda: TreeRows(outline, folds), 3)
     print(f"200 folds          {folding * 1000:6.2f} ms")
     assert folding < plain
-    search = _best(lambda: search_tree(transcript, "message 77777"), 2)
+    search = best(lambda: search_tree(transcript, "message 77777"), 2)
     print(f"search             {search * 1000:6.0f} ms (aim: 1 s)")
     transcript.close()
-
-
-def _best(work: Callable[[], object], rounds: int = 3) -> float:
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return min(found)
 
 
 async def test_a_key_in_the_tree_against_a_plain_list_of_the_same_size(large: Path) -> None:

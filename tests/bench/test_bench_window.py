@@ -11,6 +11,9 @@ import pytest
 from engine.context.limits import Limits
 from engine.context.window import UNLIMITED, Window, WindowSettings, build_window
 from engine.sessions.transcript import Transcript
+from tests.bench.work import bests
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 SMALL, LARGE = 1_000, 100_000
 KEPT = 40
@@ -44,20 +47,10 @@ def transcript(folder: Path, count: int, *, compaction: bool) -> Transcript:
     return Transcript.open(path)
 
 
-def milliseconds(work: Callable[[], Window]) -> float:
-    best = float("inf")
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best * 1000
-
-
 def window_of(found: Transcript, settings: WindowSettings = UNLIMITED) -> Callable[[], Window]:
     return lambda: build_window(found.tree, found.tree.leaf, settings)
 
 
-@pytest.mark.bench
 def test_a_window_costs_the_same_however_much_was_folded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,9 +58,7 @@ def test_a_window_costs_the_same_however_much_was_folded(
     large = transcript(tmp_path, LARGE, compaction=True)
     few, many = window_of(small), window_of(large)
     assert len(few().messages) == len(many().messages) == KEPT
-    # Other work on the machine only ever makes a run slower, so the best of six counts.
-    pairs = [(milliseconds(few), milliseconds(many)) for _ in range(6)]
-    base, full = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+    base, full = (seconds * 1000 for seconds in bests(few, many, rounds=3 * ROUNDS))
     start = time.perf_counter()
     decisions = len(many().decisions)
     explained = (time.perf_counter() - start) * 1000
@@ -83,13 +74,12 @@ def test_a_window_costs_the_same_however_much_was_folded(
     assert full <= 3 * base  # 1.0 where nothing else runs
 
 
-@pytest.mark.bench
 def test_a_history_limit_bounds_what_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     large = transcript(tmp_path, LARGE // 4, compaction=False)
-    limited = milliseconds(window_of(large, WindowSettings(Limits(max_messages=100))))
-    everything = milliseconds(window_of(large))
+    few, many = window_of(large, WindowSettings(Limits(max_messages=100))), window_of(large)
+    limited, everything = (seconds * 1000 for seconds in bests(few, many, rounds=ROUNDS))
     with capsys.disabled():
         print(
             f"\nwindow of 100 of {LARGE // 4:,} uncompacted entries: {limited:.1f} ms, of all "

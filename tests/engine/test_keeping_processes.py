@@ -21,6 +21,7 @@ from tests.engine.keeper import KEYS
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("BRANCHLINE_TEST_KILLS", "40" if os.environ.get("CI") else "15"))
+DEEDS = {"archive", "restore", "delete", "new", "label", "prune", "erase"}
 
 
 def live(state: Path, life: int, seconds: float) -> list[tuple[str, str]]:
@@ -66,8 +67,10 @@ async def test_kill_at_any_moment_of_putting_aside_costs_nothing_that_was_acknow
     did: Counter[str] = Counter()
     earlier: dict[str, bytes] = {}
     held: dict[str, set[str]] = {}
-    for life in range(KILLS):
-        for what, text in live(state, life, chance.uniform(0, 0.5)):
+    for life in range(KILLS + 30):
+        if life >= KILLS and did.keys() >= DEEDS:
+            break  # on a slow machine it takes more lives until each was done
+        for what, text in live(state, life, chance.uniform(0, 0.5 if life < KILLS else 3)):
             stored |= {text} if what == "said" else set()
             erased |= {text} if what == "erasing" else set()
             did[text] += what == "did"
@@ -88,7 +91,7 @@ async def test_kill_at_any_moment_of_putting_aside_costs_nothing_that_was_acknow
         lost |= missing
         check_bytes(store, records, earlier)
         check_without_index(state)
-    assert did.keys() >= {"archive", "restore", "delete", "new", "label", "prune", "erase"}
+    assert did.keys() >= DEEDS
     tombs = read_tombs(Disk(), state / "agents/main/tombstones.jsonl")
     assert {tomb.session_id for tomb in tombs if tomb.action == "erase"} >= erased - {
         record.session_id for record in store_of(state).list()

@@ -2,9 +2,33 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
+ROUNDS = 50
+"""Turns of the loop that a key or a message on its way through the app needs at most."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_pilot() -> Iterator[None]:
+    """Textual's pilot takes the app for idle when it uses no processor. On a busy machine it gets
+    none while it has much to do; so the pilot waits for turns of the loop as well."""
+    import textual.app
+    import textual.pilot
+    from textual._wait import wait_for_idle
+
+    async def waited(*times: float) -> None:
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
+        await wait_for_idle(*times)
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textual.app, "wait_for_idle", waited)
+        patch.setattr(textual.pilot, "wait_for_idle", waited)
+        yield
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ def test_a_message_sent_right_before_the_end_is_on_disk(tmp_path: Path) -> None:
         terminal.press(f"feed the cat\r{QUIT}")
         assert terminal.end() == 0
     with Terminal(state=tmp_path) as terminal:
-        terminal.wait_for("┃ feed the cat")
-        assert "Enter sends" in terminal.screen()  # it stands nowhere twice
+        # It stands nowhere twice.
+        terminal.wait_for(lambda shown: "┃ feed the cat" in shown and "Enter sends" in shown)
 
 
 def test_what_was_not_sent_right_before_the_end_is_a_draft(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Person:
         """Wait until all of it is on the screen, white space and borders folded."""
         shown = ""
         for one in wanted:
-            shown = self.terminal.wait_for(one if callable(one) else _holds(one), 20)
+            shown = self.terminal.wait_for(one if callable(one) else _holds(one))
         self._keep(shown)
         return shown
 

@@ -33,6 +33,13 @@ def editor(folder: Path, body: str) -> str:
     return str(path)
 
 
+def edit(terminal: Terminal) -> None:
+    """Open the file in the editor, and wait until the app is back on the screen."""
+    screens = terminal.raw.count(b"\x1b[?1049h")
+    terminal.press("e")
+    terminal.wait_for(lambda _: terminal.raw.count(b"\x1b[?1049h") > screens)
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(120, 40), (80, 24)])
 def test_the_file_opens_in_an_editor_at_the_binding_and_what_was_saved_is_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, rows: int
@@ -64,14 +71,14 @@ def test_the_file_opens_in_an_editor_at_the_binding_and_what_was_saved_is_live(
         terminal.wait_for("slack")
         terminal.press("j")
         terminal.wait_for("▌  [1]")
-        terminal.press("e")
+        edit(terminal)
         terminal.wait_for("live r2")
         assert noted.read_text() == f"+6 {file}"
         assert '// who shares\n  session: { dmScope: "per-peer" }, // a comment' in file.read_text()
-        terminal.press("e")
+        edit(terminal)
         terminal.wait_for("✖ config")
-        terminal.press("e")
-        terminal.wait_for(lambda shown: noted.read_text() == f"+3 {file}")
+        edit(terminal)
+        assert noted.read_text() == f"+3 {file}"
         terminal.press("u")
         terminal.wait_for("Undo config change")
         terminal.press("\r")

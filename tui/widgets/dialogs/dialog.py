@@ -104,15 +104,6 @@ class Commands(CommandPalette):
         if not late:
             await super()._dispatch_message(message)
 
-    async def _watch__show_busy(self) -> None:
-        """A search that is given up says that it is done when its list may be gone already."""
-        if self.query(LoadingIndicator):
-            await super()._watch__show_busy()
-
-    def _watch__list_visible(self) -> None:
-        if self.query(LoadingIndicator):
-            super()._watch__list_visible()
-
     def _action_command_list(self, action: str) -> None:
         """Textual's list of commands fails on a page key while it is empty."""
         if self.query_one(OptionList).option_count:
