@@ -81,11 +81,13 @@ def test_kill_at_any_moment_costs_nothing_that_was_acknowledged(
     chance = random.Random(4711)
     known: dict[str, dict[str, str]] = {key: {} for key in KEYS}
     earlier: dict[Path, bytes] = {}
-    for life in range(KILLS):
+    for life in range(KILLS + 30):
+        if life >= KILLS and sum(map(len, known.values())) > KILLS / 2:
+            break  # on a slow machine it takes more lives until enough was stored
         process = start(state, f"life{life}", 10_000, *KEYS)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0, 0.12))
+        time.sleep(chance.uniform(0, 0.12 if life < KILLS else 3))
         process.send_signal(signal.SIGKILL)
         for key, entry_id, text in acknowledged(process):
             known[key][entry_id] = text

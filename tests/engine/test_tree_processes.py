@@ -21,6 +21,7 @@ from tests.engine.conftest import Open, answer, said
 ROOT = Path(__file__).parents[2]
 MAIN = "agent:main:main"
 KILLS = int(os.environ.get("BRANCHLINE_TEST_KILLS", "40" if os.environ.get("CI") else "15"))
+DEEDS = {"say", "move", "label", "graft", "fork", "undo"}
 
 
 def start(state: Path, name: str, seed: int) -> subprocess.Popen[str]:
@@ -69,10 +70,12 @@ async def test_kill_at_any_moment_of_branching_costs_nothing_that_was_acknowledg
     forks: dict[str, str] = {}
     kinds: set[str] = set()
     earlier: dict[Path, bytes] = {}
-    for life in range(KILLS):
+    for life in range(KILLS + 30):
+        if life >= KILLS and kinds >= DEEDS:
+            break  # on a slow machine it takes more lives until each was done
         process = start(state_dir, f"life{life}", life)
         lines = until_ready(process)
-        time.sleep(chance.uniform(0, 0.35))
+        time.sleep(chance.uniform(0, 0.35 if life < KILLS else 3))
         process.send_signal(signal.SIGKILL)
         assert process.stdout is not None
         with process.stdout as rest:
@@ -92,7 +95,7 @@ async def test_kill_at_any_moment_of_branching_costs_nothing_that_was_acknowledg
         tree = tree_of(state_dir, MAIN)
         assert stored <= tree.nodes.keys(), "something acknowledged is gone"
         check(tree)
-    assert {"say", "move", "label", "graft", "fork", "undo"} <= kinds
+    assert kinds >= DEEDS
     await second_starts_change_nothing(state_dir, open_engine, forks)
 
 
