@@ -122,6 +122,26 @@ async def test_a_notice_is_never_over_the_focus_or_a_field(
             await until(pilot, lambda: placed(app) is None, "no notice")
 
 
+async def test_a_notice_leaves_inspector_and_list_in_sight_while_one_writes(
+    sample_state: Path,
+) -> None:
+    async with running(sample_state) as (app, pilot):
+        app.clear_notifications()
+        app.say(
+            "3 in all, and here is the first of them, told at length", "Please note", seconds=60
+        )
+        await until(pilot, lambda: placed(app) is not None, "the notice")
+
+        def over(names: str) -> bool:
+            shown = placed(app)
+            panes = [pane.region for pane in app.screen.query(names)]
+            return shown is None or any(shown.region.overlaps(pane) for pane in panes)
+
+        assert not over("Inspector, SessionList, Composer"), text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not over("Conversation"), "beside what is read")
+
+
 async def test_a_click_puts_a_notice_away_and_the_palette_lists_it(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot):
         app.say("the first thing", "First", seconds=60)

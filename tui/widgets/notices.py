@@ -21,8 +21,11 @@ from tui.widgets.lines import Banner, HintLine
 
 __all__ = ["Notices", "drawn", "find_room"]
 
-WIDTHS = (56, 44, 32, 24)
+WIDTHS = (56, 52, 44, 32, 24)
 """Widths that are tried, in cells: the widest that has room is taken."""
+
+BESIDE = 44
+"""Cells that a notice must have beside inspector and list, so that it need not go over them."""
 
 ROWS = (((100, 34), 6), ((80, 24), 4), ((0, 0), 2))
 """Rows of words at most, by the least width and height of the screen."""
@@ -127,7 +130,7 @@ class Notices(Widget):
         if not self._notices:
             return
         size = screen.size
-        place = find_room(size, list(self._taken()), lambda width: len(self._lines(width, size)))
+        place = self._room(size)
         if place is None:
             place = Region(0, 0, size.width, 1)
             newest = self._notices[-1]
@@ -137,6 +140,22 @@ class Notices(Widget):
         self.styles.offset = place.offset
         self.styles.width, self.styles.height = place.width, place.height
         self.refresh()
+
+    def _room(self, size: Size) -> Region | None:
+        """Beside inspector and list, too, if a notice of some width has room there; else over
+        one of them."""
+        taken = list(self._taken())
+        spared = [
+            each.region for each in self.screen.query("Inspector, SessionList") if each.is_on_screen
+        ]
+
+        def height(width: int) -> int:
+            return len(self._lines(width, size))
+
+        place = find_room(size, [*taken, *spared], height) if spared else None
+        if place is not None and place.width >= BESIDE:
+            return place
+        return find_room(size, taken, height)
 
     def _lines(self, width: int, size: Size) -> list[tuple[Notice, Content]]:
         most = next(rows for (w, h), rows in ROWS if size.width >= w and size.height >= h)
