@@ -47,7 +47,7 @@ class Ear:
         return [event for event in self.heard if isinstance(event, kind)]
 
     async def until(self, wanted: Callable[[], Any]) -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not wanted():
                 await anyio.sleep(0.005)
         await anyio.wait_all_tasks_blocked()  # what was told with it has been heard as well

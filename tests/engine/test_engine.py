@@ -386,7 +386,7 @@ async def test_several_engines_on_one_state_dir_see_each_other(open_engine: Open
         await anyio.sleep(0.3)
         async with one.subscribe() as events:
             assert "42" in await answer(two, said("what number?"))
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 found: list[EntryAppended] = []
                 async for event in events:
                     if isinstance(event, EntryAppended):

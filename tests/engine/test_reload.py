@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -281,11 +282,13 @@ async def test_a_surprise_is_told_and_the_next_edit_is_seen(watching: Watching) 
 
 async def test_a_thread_that_watches_hears_at_once_that_it_is_cancelled() -> None:
     heard: list[bool] = []
+    looks = threading.Semaphore(0)
 
     async def watch() -> None:
         async with stopping() as stop:
 
             def look() -> None:
+                looks.release()
                 deadline = time.monotonic() + 20
                 while not stop.is_set() and time.monotonic() < deadline:
                     time.sleep(0.01)
@@ -294,13 +297,13 @@ async def test_a_thread_that_watches_hears_at_once_that_it_is_cancelled() -> Non
             await anyio.to_thread.run_sync(look)
 
     task = asyncio.create_task(watch())
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(looks.acquire, timeout=20)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
-        await anyio.sleep(0.05)
+        assert await asyncio.to_thread(looks.acquire, timeout=20)
         tasks.cancel_scope.cancel()
     assert heard == [True, True]
 

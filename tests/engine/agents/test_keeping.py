@@ -296,7 +296,7 @@ async def test_another_program_s_archiving_is_followed_and_no_problem(open_engin
             async with anyio.create_task_group() as holding:
                 holding.start_soon(here.hold, MAIN)
                 await there.keeping.archive(MAIN)
-                with anyio.fail_after(10):
+                with anyio.fail_after(60):
                     async for event in events:
                         assert not isinstance(event, Noticed)
                         if event == SessionChanged(MAIN):

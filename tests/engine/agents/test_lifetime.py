@@ -420,7 +420,7 @@ async def test_the_schedule_runs_in_an_app(
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.watch)
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 async for event in events:
                     if isinstance(event, SessionChanged) and event.session_key == MAIN:
                         break

@@ -20,7 +20,7 @@ def hits(engine: Engine) -> dict[str, int]:
 
 
 async def until_ready(book: UseBook) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not book.ready:
             await anyio.sleep(0.01)
 

@@ -41,7 +41,7 @@ def run_branchline(
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         cwd=cwd or ROOT,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))

@@ -199,7 +199,7 @@ def test_ctrl_c_stops_the_reply_and_keeps_what_came(branchline: Run, server: typ
             assert more, process.stderr.read()
             seen += more
         process.send_signal(signal.SIGINT)
-        rest, err = process.communicate(timeout=30)
+        rest, err = process.communicate(timeout=90)
         assert process.returncode == 130
     shown = (seen + rest).decode()
     assert shown.endswith("\n") and "word399" not in shown
