@@ -25,6 +25,7 @@ from tui.widgets.bar import Bar
 from tui.widgets.dialogs.dialog import be_still
 from tui.widgets.keybar import KeyBar
 from tui.widgets.lines import Banner
+from tui.widgets.partial import PartialCompositor
 from tui.widgets.sessions import advice
 from tui.widgets.tourpanel import TourPanel
 
@@ -91,6 +92,10 @@ class CockpitScreen(Screen[None]):
     ]
 
     _stale = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = PartialCompositor()
 
     @property
     def home(self) -> Home:

@@ -21,6 +21,7 @@ from tui.look.tones import MUTED
 from tui.people.naming import agent_name
 from tui.screens.session_actions import SessionActions
 from tui.widgets.dialogs.box import Option, Pick
+from tui.widgets.drawn import entitle
 
 __all__ = ["SessionBeginning"]
 
@@ -164,7 +165,7 @@ class SessionBeginning(SessionActions):
             told.append(f"{self.home.glyphs.override} next message only: {name}")
         if speaker is not None:
             told.append(f"as {safe_line(speaker.name, limit=30)} · {_place(speaker.envelope)}")
-        self.composer.border_title = Content(" · ".join(told))
+        entitle(self.composer, Content(" · ".join(told)))
 
 
 def _place(envelope: Envelope) -> str:

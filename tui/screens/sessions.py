@@ -33,6 +33,7 @@ from tui.widgets.chat.conversation import Conversation
 from tui.widgets.chat.message import MessageView
 from tui.widgets.chat.outbox import Outbox
 from tui.widgets.chat.prompt_history import PromptHistory
+from tui.widgets.drawn import entitle
 from tui.widgets.linefield import LineField
 from tui.widgets.lines import HintLine
 from tui.widgets.rowlist import RowList
@@ -210,7 +211,7 @@ class SessionsScreen(ChatBranches, SessionKeeping, SessionFills):
     def _inspect(self) -> None:
         state = advice.inspector_state(self.engine, self.tracker, self.chat)
         self.inspector.show(state, self.home.glyphs)
-        self.conversation.border_title = self.chat.title()
+        entitle(self.conversation, self.chat.title())
         hint = advice.connect_hint(state.model, advice.short_path(self.engine.config_path))
         self.query_one(HintLine).variants = () if self.home.memory.hint_dismissed else hint
 

@@ -8,6 +8,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.reactive import var
 
 from engine.clock import iso
@@ -27,6 +28,7 @@ from tui.screens.simulator_lanes import SHOWN
 from tui.screens.simulator_play import PlayScreen
 from tui.tracker import Status
 from tui.widgets.chat.composer import Composer
+from tui.widgets.drawn import entitle
 from tui.widgets.lines import Banner
 from tui.widgets.sessions import advice
 from tui.widgets.simulator.lane import Lane, LaneTalk
@@ -310,7 +312,7 @@ class SimulatorScreen(PlayScreen):
         scenario = stage.stage.scenario
         self.steps.show(scenario, stage.played, stage.failures, stage.playing, self.home.glyphs)
         told = f"Steps {len(stage.played)}/{len(scenario.steps)}"
-        self.steps.border_title = told
+        entitle(self.steps, Content(told))
 
     def draw_warnings(self) -> None:
         """Leaks that were stopped, here too; else memory that the operator's setting shares."""

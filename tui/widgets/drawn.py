@@ -9,7 +9,7 @@ from textual.filter import LineFilter
 from textual.widget import Widget
 from textual.widgets import Static
 
-__all__ = ["AsciiSigns", "drawn", "put"]
+__all__ = ["AsciiSigns", "drawn", "entitle", "put"]
 
 _ASCII = str.maketrans(
     {
@@ -61,6 +61,15 @@ def put(static: Static, content: Content) -> None:
     stays = stays and room.width > 0
     stays = stays and content.get_height(static.styles.get_rules(), room.width) == room.height
     static.update(content, layout=not stays)
+
+
+def entitle(widget: Widget, title: Content | None = None, subtitle: Content | None = None) -> None:
+    """Write into a widget's upper edge and its lower one; None leaves an edge as it is. The widget
+    is painted only when it says something else (Textual paints all of it, and what is in it)."""
+    if title is not None and widget.border_title != title.markup:
+        widget.border_title = title
+    if subtitle is not None and widget.border_subtitle != subtitle.markup:
+        widget.border_subtitle = subtitle
 
 
 def _alike(first: Content, second: Content) -> bool:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tui.look.cells import longest_fitting, whole_parts
-from tui.widgets.drawn import drawn
+from tui.widgets.drawn import drawn, entitle
 
 __all__ = ["Edged", "EdgedVertical"]
 
@@ -40,9 +40,10 @@ class Edged(Widget):
     def _draw_edge(self) -> None:
         room = self.outer_size.width - _CORNERS
         if room > 0 and self._titles:
-            self.border_title = drawn(self, Content(longest_fitting(self._titles, room)))
+            entitle(self, drawn(self, Content(longest_fitting(self._titles, room))))
         if room > 0 and self._keys:
-            self.border_subtitle = drawn(self, Content(whole_parts(self._keys, room, self._gap)))
+            keys = Content(whole_parts(self._keys, room, self._gap))
+            entitle(self, subtitle=drawn(self, keys))
 
     def on_resize(self) -> None:
         self._draw_edge()

@@ -8,37 +8,22 @@ what the rows say comes from a `Rows` value, made anew by a source whenever fold
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import ClassVar
 
-from rich.cells import cell_len
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
-from textual.scrollbar import ScrollBar
-from textual.strip import Strip
 
-from tui.widgets.framed import KEPT, FramedLines, StillBar
-from tui.widgets.rows import Line, NoRows, Rows, RowSource, RowView
+from tui.widgets.rowpaint import RowPaint, tops_of
+from tui.widgets.rows import NoRows, Rows, RowSource, RowView
 
 __all__ = ["RowList"]
 
 
-def _tops(rows: Rows) -> Sequence[int]:
-    """First line of each row and, last, the number of lines."""
-    if rows.uniform is not None:
-        return range(0, len(rows) * rows.uniform + 1, rows.uniform)
-    return list(accumulate((rows.height(index) for index in range(len(rows))), initial=0))
-
-
-class RowList(ScrollView, can_focus=True):
+class RowList(RowPaint, can_focus=True):
     """A list of rows with cursor, folds and filter."""
 
     ALLOW_SELECT = False
@@ -88,9 +73,6 @@ class RowList(ScrollView, can_focus=True):
         Binding("space", "fold", "Fold", show=False, id="list.fold"),
     ]
 
-    cursor: reactive[int] = reactive(0, repaint=False)
-    hovered: reactive[int] = reactive(-1, repaint=False)
-
     @dataclass
     class Highlighted(Message):
         """The cursor came to a row."""
@@ -124,14 +106,7 @@ class RowList(ScrollView, can_focus=True):
     ):
         super().__init__(id=id, classes=classes)
         self._source: RowSource = source or (lambda view: NoRows())
-        self._rows: Rows = NoRows()
-        self._tops: Sequence[int] = range(1)
         self._look = RowView()
-        self._window = (0, 0)  # the first line in view, and the width, of what is being painted
-        self._strips: dict[tuple[int, int, str], list[Strip]] = {}
-        self._styles: dict[tuple[str, str], Style] = {}
-        self._styles_cache = FramedLines()
-        self.marked: Hashable | None = None
         self.empty = empty
         self.sign = sign
 
@@ -168,7 +143,7 @@ class RowList(ScrollView, can_focus=True):
         here = self.current
         above = self._tops[self.cursor] - self.scroll_offset.y if here is not None else 0
         self._rows = self._source(self._look)
-        self._tops = _tops(self._rows)
+        self._tops = tops_of(self._rows)
         self._strips.clear()
         self.hovered = -1
         self._resize_virtual()
@@ -178,7 +153,7 @@ class RowList(ScrollView, can_focus=True):
             self._keep_offset(self._tops[found] - above)
         else:
             self.cursor = min(self.cursor, max(0, len(self._rows) - 1))
-        self.refresh()
+        self.paint_changed()
 
     def paint_again(self, keys: Iterable[Hashable]) -> None:
         """Some rows say something else; none of them came, went or grew."""
@@ -186,7 +161,7 @@ class RowList(ScrollView, can_focus=True):
         rows = {row for row in found if row is not None}
         self._strips = {at: kept for at, kept in self._strips.items() if at[0] not in rows}
         for row in rows:
-            self._refresh_row(row)
+            self.refresh_row(row)
 
     def filter(self, query: str) -> None:
         """Show what fits `query` (the source decides what fits); "" shows everything."""
@@ -207,7 +182,7 @@ class RowList(ScrollView, can_focus=True):
         if key != self.marked:
             self.marked = key
             self._strips.clear()
-            self.refresh()
+            self.paint_changed()
 
     def repaint_row(self, key: Hashable) -> None:
         """Draw a row anew that says something else now."""
@@ -215,7 +190,7 @@ class RowList(ScrollView, can_focus=True):
         if row is not None:
             for strip in [each for each in self._strips if each[0] == row]:
                 del self._strips[strip]
-            self._refresh_row(row)
+            self.refresh_row(row)
 
     def go_to(self, key: Hashable) -> bool:
         """Put the cursor on a row; False when it is not shown."""
@@ -225,86 +200,7 @@ class RowList(ScrollView, can_focus=True):
         self.cursor = found
         return True
 
-    # painting
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        self._window = self.scroll_offset.y, self.scrollable_content_region.width
-        return super().render_lines(crop)
-
-    def render_line(self, y: int) -> Strip:
-        top, width = self._window
-        line = top + y
-        if line >= self._tops[-1]:
-            return self._blank(y, width)
-        row = bisect_right(self._tops, line) - 1
-        strips = self._row_strips(row, width)
-        return strips[line - self._tops[row]]
-
-    def _blank(self, y: int, width: int) -> Strip:
-        style = self._styled("", "")
-        if not len(self._rows) and y == 0:
-            told = Segment(f" {self.empty}", self._styled("", "dim"))
-            return Strip([told]).adjust_cell_length(width, style)
-        return Strip.blank(width, style)
-
-    def _row_strips(self, row: int, width: int) -> list[Strip]:
-        flag = "cursor" if row == self.cursor else "hover" if row == self.hovered else ""
-        cached = self._strips.get((row, width, flag))
-        if cached is None:
-            if len(self._strips) >= KEPT:
-                self._strips.clear()
-            cached = self._strips[(row, width, flag)] = self._paint_row(row, width, flag)
-        return cached
-
-    def _paint_row(self, row: int, width: int, flag: str) -> list[Strip]:
-        edge_sign = self.sign if flag == "cursor" else " "
-        edge = Segment(edge_sign, self._styled(flag, "gutter"))
-        lines = self._rows.lines(row, max(0, width - cell_len(edge_sign)))
-        height = self._tops[row + 1] - self._tops[row]
-        shown = [*lines, *[()] * (height - len(lines))][:height]
-        strips = [self._paint_line(edge, line, width, flag) for line in shown]
-        if strips and self.marked is not None and self._rows.key(row) == self.marked:
-            strips[0] = strips[0].apply_style(Style(bold=True))
-        return strips
-
-    def _paint_line(self, edge: Segment, line: Line, width: int, flag: str) -> Strip:
-        segments = [edge]
-        segments.extend(Segment(text, self._styled(flag, name)) for text, name in line if text)
-        return Strip(segments).adjust_cell_length(width, self._styled(flag, ""))
-
-    def _styled(self, flag: str, name: str) -> Style:
-        """How letters of a tone look in a row with the cursor, under the mouse, or plain; worked
-        out once for the styles in force."""
-        found = self._styles.get((flag, name))
-        if found is None:
-            found = self.rich_style
-            if flag:
-                found += self.get_component_rich_style(f"rowlist--{flag}")
-            found = self._styles[flag, name] = found + self._tone(name) if name else found
-        return found
-
-    def _tone(self, name: str) -> Style:
-        """Letters of a component style, blended with the list's background; no background."""
-        full = self.get_component_rich_style(f"rowlist--{name}")
-        partial = self.get_component_rich_style(f"rowlist--{name}", partial=True)
-        return Style(color=full.color, bold=partial.bold, underline=partial.underline)
-
-    def notify_style_update(self) -> None:
-        self._strips.clear()
-        self._styles.clear()
-        super().notify_style_update()
-
     # size and place
-
-    @property
-    def vertical_scrollbar(self) -> ScrollBar:
-        """As Textual's, but one that stands still while its thumb does."""
-        if self._vertical_scrollbar is None:
-            thickness = self.scrollbar_size_vertical
-            self._vertical_scrollbar = StillBar(name="vertical", thickness=thickness)
-            self._vertical_scrollbar.display = False
-            self.app._start_widget(self, self._vertical_scrollbar)
-        return self._vertical_scrollbar
 
     def _resize_virtual(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self._tops[-1])
@@ -327,20 +223,16 @@ class RowList(ScrollView, can_focus=True):
             region = Region(0, top, self.scrollable_content_region.width, bottom - top)
             self.scroll_to_region(region, animate=False, force=True)
 
-    def _refresh_row(self, row: int) -> None:
-        if 0 <= row < len(self._rows):
-            self.refresh_lines(self._tops[row], self._tops[row + 1] - self._tops[row])
-
     def watch_cursor(self, old: int, new: int) -> None:
-        self._refresh_row(old)
-        self._refresh_row(new)
+        self.refresh_row(old)
+        self.refresh_row(new)
         self._show_cursor()
         if new < len(self._rows):
             self.post_message(self.Highlighted(self, self._rows.key(new)))
 
     def watch_hovered(self, old: int, new: int) -> None:
-        self._refresh_row(old)
-        self._refresh_row(new)
+        self.refresh_row(old)
+        self.refresh_row(new)
 
     # keys and mouse
 

@@ -16,6 +16,7 @@ from textual.content import Content
 from textual.geometry import Offset, Size
 from textual.layout import DockArrangeResult
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
@@ -79,6 +80,10 @@ class ChatScroll(VerticalScroll):
         `Conversation.prepend`."""
 
         before: str
+
+    # As Textual has it, but without a second layout after the one that gave it: what the first one
+    # arranged stays, and a scrollbar that comes or goes asks for its own.
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None):  # noqa: A002
         super().__init__(id=id, classes=classes)

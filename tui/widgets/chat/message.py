@@ -65,6 +65,9 @@ class MessageView(Widget):
     }
     """
 
+    # As Textual has it, but without a second layout after the one that gave it: nothing scrolls.
+    virtual_size = Reactive(Size(0, 0), layout=False)
+
     def __init__(self, shown: Shown, prepared: Prepared | None = None):
         super().__init__(classes="-tight" if shown.kind == "tool" else None)
         self.shown = shown
@@ -178,9 +181,6 @@ def _first_change(before: Rows, now: Rows) -> int:
 
 class LiveMessage(MessageView):
     """A reply while it is written. `feed` takes what arrives, `state` says what goes on."""
-
-    # As Textual has it, but without a second layout each time a row comes: nothing scrolls here.
-    virtual_size = Reactive(Size(0, 0), layout=False)
 
     def __init__(self, shown: Shown, text: str = ""):
         super().__init__(shown, Prepared(()))

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input, LoadingIndicator, OptionList, TextArea
 
 from tui.widgets.dialogs.backdrop import behind
+from tui.widgets.partial import PartialCompositor
 
 __all__ = ["Commands", "Dialog", "be_still"]
 
@@ -32,6 +33,10 @@ def be_still(widget: Widget) -> None:
 
 class Dialog(ModalScreen[T]):
     """A screen over the one it was called from, until it is dismissed."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._compositor = PartialCompositor()
 
     def render(self) -> Any:
         return behind(super().render())
@@ -53,6 +58,10 @@ class Commands(CommandPalette):
 
     _given_up = False
     """Whether it was dismissed."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._compositor = PartialCompositor()
 
     def render(self) -> Any:
         return behind(super().render())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.message import Message
 
 from engine.config.schema import Config
@@ -14,6 +15,7 @@ from tui.behind.sessionorder import fold_of
 from tui.look.glyphs import UNICODE, Glyphs
 from tui.people.naming import is_stored
 from tui.tracker import Tracker
+from tui.widgets.drawn import entitle
 from tui.widgets.rowlist import RowList
 from tui.widgets.rows import RowView
 from tui.widgets.sessions.sessionrows import TWO_LINES, SessionRows
@@ -184,8 +186,8 @@ class SessionList(RowList):
     def _tell_marks(self) -> None:
         many = len(self._marks)
         size = self._tracker.size
-        self.border_title = f"{many} of {size} marked" if many else f"Sessions {size}"
-        self.border_subtitle = "Esc unmarks" if many else "/ filter  M mark"
+        title = f"{many} of {size} marked" if many else f"Sessions {size}"
+        entitle(self, Content(title), Content("Esc unmarks" if many else "/ filter  M mark"))
 
     def action_peek(self) -> None:
         """Look into the session under the cursor; fold or unfold a row that has others below."""

@@ -28,7 +28,7 @@ from tui.tracker import Tracker
 from tui.widgets.chat.chat import Chat
 from tui.widgets.chat.composer import Composer
 from tui.widgets.chat.conversation import Conversation
-from tui.widgets.drawn import drawn, put
+from tui.widgets.drawn import drawn, entitle, put
 from tui.widgets.simulator.lanelines import LaneFacts, badge, foot_line, head_lines, lane_title
 
 __all__ = ["Lane", "LaneTalk"]
@@ -251,9 +251,8 @@ class Lane(Vertical):
             return
         self._said = said
         rows = 3 if height >= LONG_HEAD else 1 if height >= SHORT_HEAD else 0
-        self.border_title = drawn(
-            self, Content(lane_title(facts, long=rows < 3, width=width, glyphs=glyphs))
-        )
+        title = lane_title(facts, long=rows < 3, width=width, glyphs=glyphs)
+        entitle(self, drawn(self, Content(title)))
         self._badge()
         head, foot = self.query_one(".head", Static), self.query_one(".foot", Static)
         head.set_class(rows == 0, "-none")
@@ -268,7 +267,7 @@ class Lane(Vertical):
         if facts is not None:
             mark = badge(facts.letter, facts.route.agent_id, self._glyphs)
             told = f"{self._below}  " if self._below else ""
-            self.border_subtitle = drawn(self, Content(told) + mark)
+            entitle(self, subtitle=drawn(self, Content(told) + mark))
 
     @on(LaneTalk.Below)
     def _more_below(self, event: LaneTalk.Below) -> None:

@@ -136,7 +136,7 @@ class TreeList(RowList, Edged):
         row = lines.index_of(LIVE)
         if row is not None:
             self._strips = {key: kept for key, kept in self._strips.items() if key[0] != row}
-            self._refresh_row(row)
+            self.refresh_row(row)
 
     @property
     def marked_ids(self) -> tuple[str, ...]:
