@@ -133,9 +133,9 @@ people = st.builds(
     Facts,
     channel=st.sampled_from(["telegram", "slack"]),
     account=st.sampled_from(["default", "work"]),
-    who=st.sampled_from(["1", "1", "2", "3"]),
-    group=st.sampled_from([None, None, "g1", "g2"]),
-    thread=st.sampled_from([None, None, "t1"]),
+    who=st.sampled_from(["1", "1", "1", "2", "3"]),
+    group=st.sampled_from([None, None, None, "g1", "g2"]),
+    thread=st.sampled_from([None, None, None, "t1"]),
 )
 anybody = st.one_of(people, people, people, st.just(OPERATOR))
 
