@@ -19,7 +19,16 @@ from engine.sessions.outline import Outline
 from engine.sessions.tree import Tree
 from engine.text import safe_line
 
-__all__ = ["Fold", "Row", "RowKind", "TreeRows", "read_row", "runs_behind", "words_of"]
+__all__ = [
+    "Fold",
+    "Row",
+    "RowKind",
+    "TreeRows",
+    "read_row",
+    "runs_behind",
+    "speaker_of",
+    "words_of",
+]
 
 LEAST_RUN = 3
 """Fewer entries behind a compaction are not folded."""
@@ -227,6 +236,15 @@ def read_row(tree: Tree, node_id: str, *, agent: str) -> Row:
     return Row(
         node_id, kind, parse_iso(entry.timestamp), speaker, words_of(entry), tokens, _broken(entry)
     )
+
+
+def speaker_of(entry: Entry, *, agent: str) -> str:
+    """Who speaks; for entries that nobody speaks, what they are.
+
+    Args:
+        agent: whom replies are by.
+    """
+    return _who(entry, agent)[1]
 
 
 def _who(entry: Entry, agent: str) -> tuple[RowKind, str]:

@@ -10,12 +10,17 @@ from textual import events
 
 from tests.corpus import HOSTILE, raw_controls
 from tests.tui.chat import ChatApp, screen_rows, screen_text
+from tests.tui.driving import until
 from tui.widgets.chat.composer import MESSAGE_LIMIT, Composer, visible
 from tui.widgets.chat.prompt_history import PromptHistory
 
 
 def sent(app: ChatApp) -> list[str]:
     return [event.text for event in app.heard if isinstance(event, Composer.Submitted)]
+
+
+def flat(app: ChatApp) -> str:
+    return " ".join(screen_text(app).replace("│", " ").split())
 
 
 async def typed(app: ChatApp, text: str) -> None:
@@ -47,6 +52,21 @@ async def test_letters_and_enter_in_one_burst_keep_their_order() -> None:
         app.post_message(events.Key("enter", "\r"))
         await pilot.pause()
         assert sent(app) == ["hello"]
+
+
+async def test_a_command_says_all_it_does_where_the_row_is_too_short() -> None:
+    app = ChatApp()
+    async with app.run_test(size=(60, 24), notifications=True) as pilot:
+        app.composer.focus()
+        await pilot.press("slash")
+        await until(pilot, lambda: "the old one stays listed" in flat(app), "the help of /new")
+        await pilot.press("down")
+        await until(pilot, lambda: "settings stay in force" in flat(app), "the help of /clear")
+        assert "the old one stays listed" not in flat(app)
+        await pilot.resize_terminal(160, 24)
+        await until(pilot, lambda: "the old one stays listed" in flat(app), "room for all")
+        assert app.composer.menu.choice is not None
+        assert app.composer.menu.choice.label == "/clear"
 
 
 async def test_the_list_never_answers_for_an_earlier_text() -> None:

@@ -350,6 +350,17 @@ async def test_what_the_conversation_goes_on_with_cannot_be_hidden(tmp_path: Pat
         await shows(pilot, "on the path of the conversation", "Use a generator")
 
 
+async def test_times_have_their_day_where_only_another_branch_is_of_another_one(
+    tmp_path: Path,
+) -> None:
+    lines_ = orders()
+    for entry in lines_:
+        if entry["id"] in ("w", "w2"):
+            entry["timestamp"] = entry["timestamp"].replace("2026-01-31", "2026-01-15")
+    async with opened(tmp_path, lines_) as (_, pilot, _):
+        await shows(pilot, "15 Jan alice What is the weather", "31 Jan alice Parse a CSV")
+
+
 async def test_two_marked_entries_are_compared_side_by_side(tmp_path: Path) -> None:
     async with opened(tmp_path, orders()) as (_, pilot, screen_):
         await pilot.press("d")
@@ -357,7 +368,7 @@ async def test_two_marked_entries_are_compared_side_by_side(tmp_path: Path) -> N
         screen_.list.go_to("w2")
         await pilot.press("d")
         await shows(pilot, "11 entries in common", "up to a", "What is the weather")
-        middle = [row for row in lines(pilot.app) if "user w" in " ".join(row.split())]
+        middle = [row for row in lines(pilot.app) if "alice w" in " ".join(row.split())]
         assert "Make it stream" in text(pilot.app) and middle
         await pilot.press("escape")
         await until(pilot, lambda: "[d]" not in flat(pilot))

@@ -142,16 +142,27 @@ def _tell(found: Preview) -> None:
             say(f"{title:6} {change.key}")
             for share in change.parts:
                 people = ", ".join(map(found.called, share.people))
-                say(f"       {arrow} {share.key}  {share.messages} messages of {people}")
+                say(f"       {arrow} {share.key}  {_messages(share.messages)} of {people}")
     for share in found.kept:
-        say(f"KEEP   {share.key}  {share.messages} messages")
+        say(f"KEEP   {share.key}  {_messages(share.messages)}")
     for one in found.exposes:
         reader, author = found.called(one.reader), found.called(one.author)
-        say(f"SEES   {reader} would see {one.messages} messages of {author}")
+        say(f"SEES   {reader} would see {_messages(one.messages)} of {author}")
     hidden = found.exposed - len(found.exposes)
     if hidden > 0:
         say(f"       and {hidden:,} more such pairs")
-    say(
-        f"{found.messages} messages: {len(found.merges)} merges, {len(found.splits)} splits, "
-        f"{len(found.moves)} moves, {len(found.kept)} kept; {found.exposed} exposures"
-    )
+    told = [
+        _counted(len(found.merges), "merge"),
+        _counted(len(found.splits), "split"),
+        _counted(len(found.moves), "move"),
+        f"{len(found.kept)} kept; {_counted(found.exposed, 'exposure')}",
+    ]
+    say(f"{_messages(found.messages)}: {', '.join(told)}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _messages(number: int) -> str:
+    return _counted(number, "message")

@@ -24,8 +24,8 @@ class LazyGroup(click.Group):
         self._places = dict(places or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order they were given, which is the order of help."""
-        return [*self._places, *super().list_commands(ctx)]
+        """The group's own, then those elsewhere, in the order they were given: that of help."""
+        return [*self.commands, *self._places]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each command with its whole first sentence: Click's own list cuts it at the margin."""

@@ -124,4 +124,6 @@ def simulate(
         print_json(outcome.to_json())
     else:
         _tell(outcome)
+        if expect_leak:
+            say("words were exposed, as expected" if outcome.passed else "no words were exposed")
     return 0 if outcome.passed else 1

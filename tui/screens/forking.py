@@ -25,7 +25,7 @@ __all__ = ["Forking"]
 class Forking(CockpitScreen):
     """A screen on which a person goes on from an entry of a session."""
 
-    undo_hint = "u in the tree (t) undoes it"
+    undo_hint = "u in the tree (^T) undoes it"
     following = False
     """Whether the cursor goes with the leaf until the turn that was asked for has ended."""
 
@@ -80,7 +80,8 @@ class Forking(CockpitScreen):
         """Continue at an entry of a session, and write there."""
         self.say_wait()
         moved = await self.engine.branches.move(ref, name, summary=summary, label=label)
-        self.tell_moved(moved)
+        if moved.entries:
+            self.say(Forking.undo_hint, moved.what.capitalize())
         await self.home.to_chat(ref, moved.editor)
 
     def action_edit(self) -> None:

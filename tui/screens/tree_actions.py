@@ -188,7 +188,8 @@ class TreeActions(Forking):
         self.list.set_marked(())
         self.hint()
         if forest is not None:
-            await self.app.push_screen_wait(DiffDialog(diff, (left, right), forest.agent))
+            names = (forest.branch_names.get(left, left), forest.branch_names.get(right, right))
+            await self.app.push_screen_wait(DiffDialog(diff, names, forest.agent))
 
     def action_graft(self) -> None:
         """Take an entry up; then put a copy of it under another one, also of another session."""

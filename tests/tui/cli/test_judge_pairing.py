@@ -38,7 +38,9 @@ def test_preview_names_who_would_see_whose_words_and_changes_nothing(
     done = branchline("config", "preview", "--scope", "main")
     assert done.code == 0
     assert "MERGE  agent:main:main" in done.out
-    assert "telegram:bob would see 1 messages of telegram:alice" in done.out
+    assert "telegram:bob would see 1 message of telegram:alice" in done.out
+    told = "2 messages: 1 merge, 0 splits, 0 moves, 0 kept; 2 exposures"
+    assert told in done.out, "one of a thing is no things"
     found = branchline("config", "preview", "--scope", "per-peer", "--json").json
     assert found["exposes"] == []
     assert len(found["moves"]) == 2

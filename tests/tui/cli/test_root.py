@@ -188,6 +188,14 @@ def test_no_list_of_commands_cuts_what_it_says(branchline: Run, group: str) -> N
     assert "..." not in ran.out.split("Commands:")[1]
 
 
+def test_the_help_of_a_group_begins_with_what_one_asks_first(branchline: Run) -> None:
+    told = branchline("sessions", "--help").out.split("Commands:")[1].split()
+    assert [told.index(name) for name in ("list", "show", "tree", "window", "prune")] == sorted(
+        told.index(name) for name in ("list", "show", "tree", "window", "prune")
+    )
+    assert told[0] == "list"
+
+
 @pytest.mark.parametrize(
     ("args", "meant"), [(("sned", "hi"), "send"), (("sessions", "expot"), "export")]
 )

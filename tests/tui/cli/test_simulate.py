@@ -20,6 +20,11 @@ def test_the_leak_is_found_and_named(branchline: Run) -> None:
     assert first["rule"] == "shared by dmScope main"
 
 
+def test_a_leak_that_was_expected_is_told_as_such(branchline: Run) -> None:
+    done = branchline("simulate", "password-leak", "--scope", "main", "--expect-leak")
+    assert done.out.rstrip().endswith("password-leak: passed\nwords were exposed, as expected")
+
+
 def test_under_main_the_scenario_fails_with_exit_code_1(branchline: Run) -> None:
     done = branchline("simulate", "password-leak", "--scope", "main")
     assert done.code == 1

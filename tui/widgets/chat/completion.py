@@ -151,8 +151,7 @@ class CompletionMenu(OptionList, can_focus=False):
         self.border_title = Content(title)
         self.border_subtitle = Content("Tab take · Esc close")
         self.clear_options()
-        column = min(30, max((len(one.label) for one in choices if one.help), default=0))
-        self.add_options(Option(_row(one, column)) for one in choices)
+        self.add_options(Option(row) for row in self._rows())
         self.highlighted = 0 if choices else None
 
     def close(self) -> None:
@@ -164,14 +163,42 @@ class CompletionMenu(OptionList, can_focus=False):
         if self._choices:
             self.highlighted = ((self.highlighted or 0) + by) % len(self._choices)
 
+    def watch_highlighted(self, highlighted: int | None) -> None:
+        super().watch_highlighted(highlighted)
+        self._spell()
+
+    def on_resize(self) -> None:
+        self._spell()
+
+    def _spell(self) -> None:
+        """Draw the rows for the width there is: only the highlighted one says all it has to."""
+        if self.size.width and self.option_count == len(self._choices):
+            for index, row in enumerate(self._rows()):
+                if self.get_option_at_index(index).prompt != row:
+                    self.replace_option_prompt_at_index(index, row)
+            self.call_after_refresh(self.scroll_to_highlight)
+
+    def _rows(self) -> list[Content]:
+        width = self.scrollable_content_region.width - 2
+        column = max((len(one.label) for one in self._choices if one.help), default=0)
+        return [
+            _row(one, min(30, column), width if index == self.highlighted else 0)
+            for index, one in enumerate(self._choices)
+        ]
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         if event.option_index < len(self._choices):
             self._take(self._choices[event.option_index])
 
 
-def _row(choice: Choice, column: int) -> Content:
+def _row(choice: Choice, column: int, width: int = 0) -> Content:
+    """A choice with its help beside it; in full below it where `width` (0: any) is too little."""
     if not choice.help:
         return Content(choice.label)
-    words = "  " + safe_line(choice.help, limit=120)
-    return Content(fit(choice.label, column)) + Content.styled(words, "$text 60%")
+    words = Content.styled(safe_line(choice.help, limit=120), "$text 60%")
+    row = Content(fit(choice.label, column)) + Content("  ") + words
+    if row.cell_length <= width or width <= 4:
+        return row
+    lines = [Content("  ") + line for line in words.wrap(width - 2)]
+    return Content("\n").join([Content(choice.label), *lines])

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from engine.sessions.diff import BranchDiff, DiffRow
 from engine.sessions.diff import Span as Mark
 from engine.sessions.entries import Entry
-from engine.sessions.rows import words_of
+from engine.sessions.rows import speaker_of, words_of
 from engine.text import safe_line, safe_text
 from tui.later import later
 from tui.look.cells import fit
@@ -87,7 +87,7 @@ def _side(
 ) -> list[Content]:
     if entry is None:
         return [Content(" " * half)]
-    who = agent if entry.role == "assistant" else safe_line(entry.role or entry.type, limit=20)
+    who = speaker_of(entry, agent=agent)
     head = Content.styled(fit(f"{who}  {safe_line(entry.id, limit=20)}", half), MUTED_BOLD)
     text = entry.text or words_of(entry)
     marks = [(0, len(text))] if alone else marks

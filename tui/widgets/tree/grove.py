@@ -9,13 +9,16 @@ from engine.clock import parse_iso
 from engine.engine import Counts
 from engine.errors import SessionError
 from engine.sessions.journal import Marks, marks_of
-from engine.sessions.outline import View, lay_out
+from engine.sessions.outline import Outline, View, lay_out
 from engine.sessions.rows import read_row, runs_behind
 from engine.sessions.tree import Tree
 from tui.widgets.tree.treelines import Forest, local_time, name_cells
 
 __all__ = ["grow"]
 
+
+TIPS = 40
+"""Branches whose ends are looked at, to see whether they are of another day."""
 
 LATELY = 60
 """Entries from which the names are taken, to see how much room they need."""
@@ -40,7 +43,7 @@ def grow(tree: Tree, view: View, *, agent: str) -> tuple[Forest, Counts]:
         tuple(runs_behind(tree, outline)),
         marks,
         agent,
-        _days(tree, outline.ids[0] if outline.ids else None, outline.leaf),
+        _days(tree, outline),
         name_cells(agent, _speakers(tree, agent)),
     )
     return forest, count(tree)
@@ -52,8 +55,10 @@ def _speakers(tree: Tree, agent: str) -> set[str]:
     return {read_row(tree, node.id, agent=agent).speaker for node in lately if node.role == "user"}
 
 
-def _days(tree: Tree, *names: str | None) -> bool:
-    """Whether entries are of different days."""
+def _days(tree: Tree, outline: Outline) -> bool:
+    """Whether entries are of different days: the first one, the leaf, and where branches end."""
+    ends = islice((each for each in outline.segments if each.end == each.stop), TIPS)
+    names = [*outline.ids[:1], outline.leaf, *(outline.ids[each.stop - 1] for each in ends)]
     days = set()
     for name in names:
         try:
