@@ -75,7 +75,7 @@ async def test_a_reply_again_says_that_it_is_a_second_branch_while_it_comes_and_
         await until(pilot, lambda: KEY not in app.bridge.tracker.live, "it has ended")
         assert headers and all("◐ streaming · ┬ 2 branches" in header for header in headers)
         await until(pilot, lambda: not app.screen.query(LiveMessage), "its entry stands there")
-        assert flat(pilot).count("┬ 2 branches") == 2
+        await until(pilot, lambda: flat(pilot).count("┬ 2 branches") == 2, "the mark of the entry")
 
 
 async def test_a_message_of_the_conversation_is_edited_and_sent_again(tmp_path: Path) -> None:
