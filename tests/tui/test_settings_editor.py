@@ -18,6 +18,7 @@ from tui.behind.configrows import trail
 from tui.config.draftsheet import AGENTS, DraftSheet
 from tui.config.editor import open_editor
 from tui.config.settingplaces import places_of
+from tui.config.settings import settings_of
 from tui.screens.routing import RoutingScreen
 from tui.widgets.dialogs.box import Pick
 from tui.widgets.dialogs.entryform import EntryForm
@@ -204,7 +205,8 @@ async def test_what_is_wrong_is_said_under_its_field_and_nothing_is_taken(state:
 
 async def test_a_model_in_short_gets_fallbacks_by_the_picker(state: Path) -> None:
     async with running(state) as (app, pilot):
-        found = await edit(pilot, "agents", "defaults", "model")
+        found = await edit(pilot, "agents", "defaults")
+        await go(pilot, "model", "primary")
         await shows(pilot, "primary", "offline/echo", "fallbacks")
         await go(pilot, "fallbacks")
         await pilot.press("enter")
@@ -379,6 +381,7 @@ async def test_every_place_is_among_the_commands(state: Path) -> None:
             *("channels.telegram.allowFrom", "channels.slack.dmPolicy", "env", "permissions"),
             *("session.identityLinks", "messages.groupChat.mentionPatterns", "models.providers"),
         } <= found
+        assert not found & {one.path for one in settings_of(app.engine.setup.snapshot)}
         await choose(pilot, "setting telegram allowFrom", "Setting channels.telegram.allowFrom")
         opened = await sheet(pilot)
         assert opened.path == ("channels", "telegram", "allowFrom")

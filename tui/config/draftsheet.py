@@ -15,6 +15,7 @@ from engine.config.keypath import MISSING
 from engine.config.scan import KeyPath
 from engine.config.shape import shape_at
 from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
+from engine.text import safe_line
 from engine.values import replace
 from tui.behind.configrows import Entry, agents_of, entries_of, trail
 from tui.config.configwork import offer
@@ -52,6 +53,7 @@ class DraftSheet(Sheet):
         self.path = path
         self.value: Any = {}
         self._came: list[KeyPath] = []
+        self._drawn = path
         self._wanted = at
         self._busy = asyncio.Lock()
         self._said = ""
@@ -103,7 +105,9 @@ class DraftSheet(Sheet):
         self.draw(entries, f"Settings: {trail(self.path)}", self.keys(), self.when_empty(), told)
         if self._wanted is not None:
             self.table.go_to(self._wanted)
-            self._wanted = None
+        elif self._drawn != self.path:
+            self.table.cursor = 0
+        self._wanted, self._drawn = None, self.path
         self.draw_about()
         if self._said:
             self.say_here(self._said)
@@ -171,7 +175,7 @@ class DraftSheet(Sheet):
                 Option("write", "show the difference", "then write it, or put it in force"),
                 Option("leave", "leave without it", "nothing is changed"),
             ]
-            about = ", ".join(self.draft.reasons)
+            about = safe_line(", ".join(self.draft.reasons), limit=300)
             chosen = await self.app.push_screen_wait(Pick("Not written yet", options, about=about))
             if chosen == "write":
                 await self._write()

@@ -23,6 +23,9 @@ def places_of(snapshot: Snapshot) -> tuple[Entry, ...]:
     while work and len(found) < MAX_PLACES:
         path, named = work.pop(0)
         for entry in entries_of(value, path, snapshot.config):
+            plain = entry.shape is not None and entry.shape.short and not named
+            if plain and not isinstance(entry.raw, dict | list) and not entry.written:
+                continue  # it is offered as a plain setting
             if entry.holds:
                 found.append(entry)
                 if not (isinstance(entry.raw, list) or (named and not entry.written)):
