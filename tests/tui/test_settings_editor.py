@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import random
 from pathlib import Path
@@ -10,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from engine.config.load import load_text
+from tests.corpus import HOSTILE, raw_controls
 from tests.tui.driving import SMALL, running, seed, shows, until
 from tests.tui.shown import lines, text
 from tests.tui.test_palette import choose
@@ -526,3 +528,37 @@ async def test_agents_by_name_are_among_them(state: Path) -> None:
         table = app.engine.setup.router.agents
         assert (table.default, table.known) == ("shop", {"ops", "shop"})
         assert file_of(app).endswith("// end")
+
+
+async def test_names_and_values_of_strangers_are_drawn_harmlessly(state: Path) -> None:
+    nasty = [one for one in HOSTILE.values() if 0 < len(one) < 400 and not one.isprintable()]
+    nasty = [one for one in nasty if not any("\ud800" <= char <= "\udfff" for char in one)]
+    nasty.append("[@click=app.quit]x[/]")
+    config = {
+        "agents": {"list": [{"id": "main", "name": one} for one in nasty[:1]]},
+        "models": {"aliases": {one: one for one in nasty}},
+        "session": {"identityLinks": {one: [one, one] for one in nasty}},
+    }
+    (state / "branchline.json5").write_text(json.dumps(config))
+    async with running(state, SMALL) as (app, pilot):
+        found = await edit(pilot, "session", "identityLinks")
+        for at, one in enumerate(nasty):
+            assert not raw_controls(text(app))
+            found.table.go_to(("session", "identityLinks", one))
+            await pilot.press("enter")
+            await until(pilot, lambda one=one: found.path[-1] == one and found.at_rest)
+            assert not raw_controls(text(app))
+            if at in (0, len(nasty) - 1):
+                await pilot.press("enter")
+                await form(pilot)
+                assert not raw_controls(text(app))
+                await pilot.press("escape")
+                await sheet(pilot)
+                await pilot.press("d")
+                await until(pilot, lambda: len(found.rows) == 1 and found.at_rest)
+            await pilot.press("escape")
+            await until(pilot, lambda: len(found.path) == 2 and found.at_rest)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, Pick))
+        await shows(pilot, "Not written yet")
+        assert not raw_controls(text(app))
