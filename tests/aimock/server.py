@@ -97,7 +97,7 @@ def _install() -> str | None:
     problem = None
     for _ in range(2):
         try:
-            done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=50)
+            done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=140)
         except subprocess.TimeoutExpired:
             problem = "npm install took too long"
             continue

@@ -32,7 +32,7 @@ from tests.aimock.server import KEY, Aimock
 from tests.engine.models.recorded import ANTHROPIC, OLLAMA, OPENAI
 from tests.engine.models.support import APIS, ask, done, said, user
 
-pytestmark = pytest.mark.aimock
+pytestmark = [pytest.mark.aimock, pytest.mark.timeout(600)]
 CLOCK = ToolSpec("get_time", "tells the time", {"type": "object", "properties": {}})
 
 
