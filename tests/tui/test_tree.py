@@ -361,6 +361,21 @@ async def test_times_have_their_day_where_only_another_branch_is_of_another_one(
         await shows(pilot, "15 Jan alice What is the weather", "31 Jan alice Parse a CSV")
 
 
+async def test_a_key_that_has_nowhere_to_go_says_so_and_the_cursor_stays(tmp_path: Path) -> None:
+    async with opened(tmp_path, orders()) as (_, pilot, screen_):
+        screen_.list.go_to("m7")
+        await pilot.press("right_square_bracket")
+        await shows(pilot, "no other branch begins beside this one")
+        await pilot.press("left_curly_bracket")
+        await shows(pilot, "no fork above this row")
+        await pilot.press("n")
+        await shows(pilot, "nothing was searched for yet")
+        assert screen_.list.current == "m7"
+        screen_.list.go_to("y")
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: screen_.list.current == "w", "the branch beside it")
+
+
 async def test_two_marked_entries_are_compared_side_by_side(tmp_path: Path) -> None:
     async with opened(tmp_path, orders()) as (_, pilot, screen_):
         await pilot.press("d")

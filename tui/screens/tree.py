@@ -286,10 +286,12 @@ class TreeScreen(TreeSearch):
         self.load(at=self.entry_here)
 
     def action_branch(self, step: int) -> None:
-        self.list.step_branch(step)
+        if not self.list.step_branch(step):
+            self.say("no other branch begins beside this one", "Branches")
 
     def action_fork_point(self, step: int) -> None:
-        self.list.step_fork(step)
+        if not self.list.step_fork(step):
+            self.say(f"no fork {'below' if step > 0 else 'above'} this row", "Forks")
 
     def action_leaf(self) -> None:
         if self.forest is not None and self.forest.outline.leaf is not None:

@@ -82,6 +82,8 @@ class TreeSearch(TreeActions):
     def action_hit(self, step: int) -> None:
         if self.hits:
             self._go_to_hit((self._hit + step) % len(self.hits))
+        else:
+            self.say("nothing was searched for yet; / searches this tree", "Search")
 
     def _go_to_hit(self, number: int) -> None:
         """Open what hides a hit; where the view leaves it out, show everything."""

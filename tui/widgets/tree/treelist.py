@@ -233,22 +233,27 @@ class TreeList(RowList, Edged):
         if lines is not None:
             self.cursor = lines.row_near(place)
 
-    def step_branch(self, step: int) -> None:
-        """To the next (1) or previous (-1) of the branches that part where this one begins."""
+    def step_branch(self, step: int) -> bool:
+        """To the next (1) or previous (-1) of the branches that part where this one begins; stays
+        where it is and says no where none part."""
         place, lines = self._place(), self.lines_shown
         if place is None or lines is None:
-            return
+            return False
         starts, own = lines.forest.outline.siblings(place)
+        if len(starts) == 1:
+            return False
         self._go_to_place(starts[(own + step) % len(starts)])
+        return True
 
-    def step_fork(self, step: int) -> None:
-        """To the next (1) or previous (-1) place where branches part."""
+    def step_fork(self, step: int) -> bool:
+        """To the next (1) or previous (-1) place where branches part; whether there is one."""
         place, lines = self._place(), self.lines_shown
         if place is None or lines is None:
-            return
+            return False
         fork = lines.forest.outline.next_fork(place, step)
         if fork is not None:
             self._go_to_place(fork)
+        return fork is not None
 
     def _choose(self, row: int) -> None:
         lines = self.lines_shown
