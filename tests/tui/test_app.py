@@ -10,6 +10,7 @@ from engine.errors import Problem
 from engine.routing.envelope import Envelope, Peer, Sender
 from tests.tui.driving import SMALL, TINY, WIDE, folded, running, say, screen, seed, shows, until
 from tests.tui.shown import lines, text
+from tests.tui.test_palette import choose
 from tui.memory import save_memory
 from tui.people.naming import is_stored
 from tui.widgets.chat.conversation import Conversation
@@ -398,17 +399,9 @@ async def test_resizing_through_every_layout_leaves_no_ragged_row(state: Path) -
 async def test_the_palette_opens_sessions_and_offers_commands(state: Path) -> None:
     await seed(state, {"alice": ["hello"]})
     async with running(state) as (_app, pilot):
-        await pilot.press("ctrl+p")
-        await pilot.pause(0.3)
-        await pilot.press(*"alice")
-        await pilot.pause(0.8)
-        await pilot.press("down", "enter")
+        await choose(pilot, "alice", "Open Alice")
         await shows(pilot, "Alice · Telegram DM")
-        await pilot.press("ctrl+p")
-        await pilot.pause(0.3)
-        await pilot.press(*"/status")
-        await pilot.pause(0.8)
-        await pilot.press("down", "enter")
+        await choose(pilot, "/status", "/status")
         await shows(pilot, "context")
 
 

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from rich.segment import Segment
 from textual.app import App, ComposeResult
+from textual.command import CommandList
 from textual.containers import Center
 from textual.content import Content
 from textual.widgets import Button, Static
 
+from tests.tui.driving import until
 from tests.tui.shown import text
 from tui.widgets.dialogs.backdrop import Backdrop
 from tui.widgets.dialogs.dialog import Commands, Dialog
@@ -55,7 +57,11 @@ async def test_a_dialog_dims_what_is_below_as_textual_does(
             await app.push_screen(dialog())
             for field in app.screen.query("Input"):
                 field.cursor_blink = False  # type: ignore[attr-defined]
+            for rows in app.screen.query(CommandList):
+                await until(pilot, lambda rows=rows: rows.option_count > 0, "commands")
             await pilot.pause(0.3)
+            if fast:
+                await until(pilot, lambda: bool(dimmed), "dimmed")
             assert bool(dimmed) is fast
             found.append(looks(app))
             dimmed.clear()
@@ -69,5 +75,5 @@ async def test_what_changes_below_is_seen_through_a_dialog() -> None:
         await app.push_screen(Question())
         await pilot.pause()
         app.screen_stack[0].query(Static).last().update("something else")
-        await pilot.pause(0.2)
-        assert "something else" in text(app) and "Really?" in text(app)
+        await until(pilot, lambda: "something else" in text(app), "the change")
+        assert "Really?" in text(app)

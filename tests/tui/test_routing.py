@@ -475,18 +475,17 @@ async def test_tab_goes_round_the_panes_also_where_only_one_is_shown(tmp_path: P
             assert screen.focused is not None and screen.focused.region.area
         assert seen == ["try", "scope", "config", "bindings"]
         await pilot.click("#tabs", offset=(20, 0))
-        await pilot.pause()
-        assert screen.shown == "try"
+        await until(pilot, lambda: screen.shown == "try", "the pane")
 
 
 async def test_z_shows_one_pane_alone_and_all_again(tmp_path: Path) -> None:
     async with routing(tmp_path) as (_, pilot, screen):
         await pilot.press("c", "z")
-        await pilot.pause()
-        assert screen.config_pane.region.width > 100 and not screen.table.region.area
+        await until(pilot, lambda: screen.config_pane.region.width > 100, "one pane")
+        assert not screen.table.region.area
         await pilot.press("z")
-        await pilot.pause()
-        assert screen.table.region.area and screen.scopes.region.area
+        await until(pilot, lambda: screen.table.region.area > 0, "all of them")
+        assert screen.scopes.region.area
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL, TINY])

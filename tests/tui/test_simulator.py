@@ -503,8 +503,7 @@ async def test_whatever_is_pressed_in_a_scenario_the_simulator_goes_on(
             if number % 3 == 0:
                 await pilot.pause()
             assert app.is_running, " ".join(pressed[-20:])
-        await pilot.pause(0.3)
-        assert len(lines(app)) == size[1], pressed[-20:]
+        await until(pilot, lambda: len(lines(app)) == size[1], " ".join(pressed[-20:]))
 
 
 LEFT_OUT = {"ctrl+q", "ctrl+c", "f2", "f3", "f5", "1", "2", "4"}
