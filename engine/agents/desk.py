@@ -148,7 +148,9 @@ class OrderDesk:
             tree = live.transcript.tree
             newest = tree.anchor(tree.leaf)
         if newest is None:
-            raise CommandError("there is nothing yet that could carry a label")
+            raise CommandError(
+                "there is nothing yet that could carry a label", remedy="Say something first"
+            )
         await self._room().label(session_key, newest, text)
         return "Labelled." if text.strip() else "The label is taken away."
 

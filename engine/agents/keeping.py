@@ -52,7 +52,10 @@ def check_label(text: str) -> str:
     if not label or len(label) > LONGEST:
         raise CommandError(f"a label has 1 to {LONGEST} characters")
     if label.casefold() in OWN_LABELS:
-        raise CommandError(f"sessions are {label.casefold()} by themselves; take another word")
+        raise CommandError(
+            f"{label.casefold()} is a label that sessions get and lose by themselves",
+            remedy="Take another word",
+        )
     return label
 
 

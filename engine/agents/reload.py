@@ -103,7 +103,10 @@ class ConfigRoom:
             EditRefused: the config in force was not read from one.
         """
         if self.setup.snapshot.path is None:
-            raise EditRefused("this config was not read from a file")
+            raise EditRefused(
+                "this config was not read from a file, so there is none to change",
+                remedy="Start with --config FILE or with a state directory that holds one",
+            )
         return self.setup.snapshot.path
 
     @property
@@ -399,6 +402,9 @@ class ConfigRoom:
         setup = await in_thread(self._settings.make, earlier.snapshot)
         old = self.setup.config
         if not self._settings.go_back(earlier, setup, of_file=of_file):
-            raise EditRefused("another config came into force meanwhile; it stays")
-        self._tell(old)
+            raise EditRefused(
+                "another config came into force meanwhile; it stays",
+                remedy="Look at it, then undo again",
+            )
+        self._tell(old, compared=self._moved.tells(old, self.setup.config))
         self._moved.tell_later(old, self.setup.config)

@@ -149,7 +149,10 @@ class TreeRoom:
             raise CommandError("a command is no message", remedy="Type it into the composer")
         order, entry = await in_thread(self._order_at, session_key, node, model)
         if entry.role != "user":
-            raise CommandError("only what a person said can be edited and sent again")
+            raise CommandError(
+                "only what a person said can be edited and sent again",
+                remedy="Choose the message above it, or have that answered again",
+            )
         envelope = replace(order.envelope, text=text, message_id=None, attachments=())
         place = Place(entry.parent_id, "edit")
         return self._start(replace(order, envelope=envelope, place=place))
@@ -177,7 +180,10 @@ class TreeRoom:
             tree = live.transcript.tree
             found = navigate.question_of(tree, node) if question else tree.node(node)
             if found is None:
-                raise CommandError("nobody said anything before this that could be answered")
+                raise CommandError(
+                    "nobody said anything before this that could be answered",
+                    remedy="Choose a message, or a reply to one",
+                )
             entry = tree.entry(found.id)
             now = self._kitchen.clock.now()
             envelope = envelope_of(entry.data.get("origin"))

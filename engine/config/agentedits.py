@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.config.checks import folded_agent_id
-from engine.config.document import read_document
+from engine.config.document import dotted, read_document
 from engine.config.edit import Edit, remove_value, rename_key, set_value, together
 from engine.config.entries import add_entry, add_item, put_entry
 from engine.config.keypath import value_at
@@ -161,5 +161,5 @@ def rename_agent(text: str, path: KeyPath, name: str) -> Edit:
 def _entry(value: Any, path: KeyPath) -> AgentEntry:
     found = next((one for one in agent_entries(value) if one.path == path), None)
     if found is None:
-        raise EditRefused("there is no such agent")
+        raise EditRefused("there is no such agent in the file", place=dotted(path) or "agents")
     return found

@@ -55,7 +55,10 @@ def _unquoted(part: str, text: str) -> str:
     try:
         return str(json.loads(part))
     except ValueError:
-        raise EditRefused(f"cannot read the path {text!r}") from None
+        raise EditRefused(
+            f"cannot read the path {text!r}: {part} is no text in quotes",
+            remedy='Write it as in agents.list[0] or channels["my channel"]',
+        ) from None
 
 
 def parse_value(text: str) -> Any:

@@ -165,7 +165,10 @@ def _chosen(tree: Tree, node_id: str, subtree: bool) -> list[tuple[Node, str | N
         if not is_bookkeeping(one.type, one.custom_type):
             found.append(one)
         if len(found) > MOST_GRAFTED:
-            raise CommandError(f"more than {MOST_GRAFTED:,} entries are below it")
+            raise CommandError(
+                f"more than {MOST_GRAFTED:,} entries are below it",
+                remedy="Copy it in parts, from entries further down",
+            )
         stack.extend(reversed(tree.children(one.id)))
     return _linked(tree, found)
 

@@ -91,7 +91,11 @@ def take(disk: Disk, path: Path, clock: Clock, *, directory: bool = False) -> He
             disk.close(fd)
             raise
         disk.close(fd)  # replaced between opening and locking: take the new one
-    raise StoreError("the file is being replaced again and again", place=str(path))
+    raise StoreError(
+        "another program replaces the file again and again",
+        place=str(path),
+        remedy="Stop that program (a sync or backup?), then try again",
+    )
 
 
 def take_waiting(disk: Disk, path: Path, clock: Clock, seconds: float = 5.0) -> Held:

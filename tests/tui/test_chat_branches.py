@@ -57,6 +57,21 @@ async def test_the_conversation_marks_branches_and_goes_between_them(tmp_path: P
         assert await leaf(app) == "y"
 
 
+async def test_what_cannot_be_done_in_the_conversation_says_why(tmp_path: Path) -> None:
+    write(tmp_path, [said("r", None, "assistant", "Good morning")])
+    async with running(tmp_path) as (app, pilot):
+        screen(app).open_session(KEY)
+        await until(pilot, lambda: screen(app).chat.ref == KEY)
+        await pilot.press("escape")
+        await until(pilot, lambda: screen(app).conversation.current is not None, "the cursor")
+        await pilot.press("right_square_bracket")
+        told = app.notices.told
+        await until(pilot, lambda: any("no other branch parts" in one.text for one in told()))
+        await pilot.press("e")
+        await until(pilot, lambda: any("nobody said anything" in one.text for one in told()))
+        assert "Nothing to edit" in text(app)
+
+
 async def test_a_reply_again_says_that_it_is_a_second_branch_while_it_comes_and_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,7 +266,12 @@ async def test_a_scope_is_shown_with_its_effect_then_written_then_undone(
         assert app.engine.config.session.dm_scope == "per-channel-peer"
         assert file.read_bytes() == before and not app.engine.settings.unsaved
         undo_config(app)
-        await shows(pilot, "no earlier config to go back to")
+        await shows(
+            pilot,
+            "no earlier config to go back to; F5, then h lists"
+            if size == (120, 40)
+            else "no earlier",
+        )
 
 
 async def test_what_one_person_heard_of_another_is_gone_once_they_are_kept_apart(

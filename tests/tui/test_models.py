@@ -266,7 +266,7 @@ async def test_several_sessions_change_with_a_preview_and_one_undo(state: Path) 
         assert await override(app, ALICE) is None
         assert await override(app, BOB) == "offline/echo-4k"
         undo_models(app)
-        await shows(pilot, "no model was changed")
+        await shows(pilot, "no model was changed since the app was started; nothing to take back")
 
 
 async def test_the_preview_tells_what_would_not_fit_and_leaves_out(state: Path) -> None:
@@ -336,7 +336,7 @@ async def test_what_is_put_away_takes_no_model(state: Path) -> None:
         kept = await app.engine.keeping.archive(BOB)
         await app.bridge.load()
         choose_model(app, kept.ref)
-        await shows(pilot, "kept as it was")
+        await shows(pilot, "kept as it was and takes no messages; f forks it")
         choose_model(app, kept.ref, ALICE)
         await picker(pilot)
         assert "Model of Alice" in text(app)

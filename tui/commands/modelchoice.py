@@ -62,7 +62,8 @@ async def _choose(app: Home, refs: Sequence[str]) -> None:
     infos = app.bridge.tracker.infos
     live = [ref for ref in dict.fromkeys(refs) if ref not in infos or not is_stored(infos[ref])]
     if not live:
-        app.say("it is kept as it was and takes no messages", "Model")
+        told = "a stored session is kept as it was and takes no messages; f forks it"
+        app.say(told, "Model", seconds=6)
     elif len(live) == 1:
         await _for_one(app, live[0])
     else:
@@ -154,7 +155,7 @@ async def _several(app: Home) -> None:
         if refs
     ]
     if not options:
-        app.say("there is no session yet", "Model")
+        app.say("there is no session yet whose model could be chosen; n begins one", "Model")
         return
     about = "Of which sessions? What the model would do to each of them is shown first."
     chosen = await app.push_screen_wait(Pick("Model of several sessions", options, about=about))
@@ -202,7 +203,9 @@ async def _set(app: Home, refs: Sequence[str], model: str | None) -> None:
         app.model_change = done
         app.say(f"{_told(app, done, model)} · {UNDO}", "Model", seconds=6)
     elif not done.failures:
-        app.say("it is so already", "Model")
+        app.say(
+            f"{model or 'what the config says'} answers there already; nothing changed", "Model"
+        )
     app.bridge.tell_again()
 
 
@@ -221,7 +224,7 @@ def undo_models(app: Home) -> None:
 async def _undo(app: Home) -> None:
     change, app.model_change = app.model_change, None
     if change is None:
-        app.say("no model was changed since the start", "Model")
+        app.say("no model was changed since the app was started; nothing to take back", "Model")
         return
     done = await app.engine.models.undo(change)
     for _, failure in done.failures[:3]:

@@ -217,7 +217,8 @@ async def _carry_out(app: Home, screen: Screen[Any], same: list[ActiveBinding]) 
         for node, binding, *_ in same:
             if await app.run_action(binding.action, node):
                 return
-    app.notify("It does not act just now", title=same[0].binding.description, markup=False)
+    told = "there is nothing here that it could act on; F1 says what the keys here are for"
+    app.say(told, same[0].binding.description, seconds=6)
 
 
 class _Slash(Offers):
@@ -235,7 +236,8 @@ def confirm_clock(app: Home) -> None:
 
     async def confirm() -> None:
         await app.engine.keeping.rules.confirm_clock()
-        app.notify("What is over by the clock ends from now on", markup=False)
+        told = "it is believed: what is over by the clock ends from now on"
+        app.say(told, "Clock", seconds=6)
 
     later(app, confirm, group="keeping", exclusive=False)
 

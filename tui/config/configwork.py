@@ -75,4 +75,7 @@ async def undo(app: Home) -> None:
         app.fail(error)
         return
     if revision is None:
-        app.notify("There is no earlier config to go back to", title="Config", markup=False)
+        told = (
+            "there is no earlier config to go back to; F5, then h lists what the file said before"
+        )
+        app.say(told, "Config", seconds=6)

@@ -75,4 +75,4 @@ class ChatBranches(Forking):
                 await self.home.engine.branches.leave(ref, tip_of(tree, family[place]))
                 self.say(self.undo_hint, f"Branch {place + 1} of {len(family)}")
                 return
-        self.say("there is only one branch", "Branches")
+        self.say("no other branch parts from this one at the cursor or above it", "One branch")

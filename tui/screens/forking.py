@@ -94,7 +94,8 @@ class Forking(CockpitScreen):
         tree = await self.engine.tree(ref)
         asked = question_of(tree, name)
         if asked is None:
-            self.say("nobody said anything before this", "Nothing to edit")
+            told = "only what a person said can be edited, and nobody said anything up to here"
+            self.say(told, "Nothing to edit")
         else:
             await self._fork(ref, asked.id, "edit")
 

@@ -250,7 +250,7 @@ class RoutingActions(RoutingPanes):
 
         edit = await self.pending()
         if edit is None:
-            self.say("nothing to write", "Diff")
+            self.say("the file says what is in force: w has nothing to write", "No difference")
         else:
             await self.app.push_screen_wait(TextDiff(edit.diff, "What w would write"))
 
