@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
-import pyte
 import pytest
 
-from tests.pty import end_child
+from tests.pty import Terminal, end_child
 
 pytestmark = pytest.mark.pty
 
@@ -181,17 +180,17 @@ def test_it_starts_and_leaves_at_every_size(tmp_path: Path, size: tuple[int, int
 
 
 def test_what_a_terminal_shows_is_aligned(tmp_path: Path) -> None:
-    screen = pyte.Screen(100, 30)
-    stream = pyte.Stream(screen)
-    with terminal(tmp_path / "state") as child:
-        child.logfile_read = output = Output()
-        child.expect_exact("Sessions 0")
-        child.expect([pexpect.TIMEOUT], timeout=1)
-    stream.feed(output.text)
-    rows = screen.display
-    assert rows[0].startswith(" Branchline")
-    tops = [row for row in rows if "╭" in row]
-    assert tops and all(row.count("╭") == row.count("╮") for row in tops)
+    def aligned(shown: str) -> bool:
+        rows = shown.splitlines()
+        tops = [row for row in rows if "╭" in row]
+        whole = all(row.count("╭") == row.count("╮") for row in tops)
+        return rows[0].startswith(" Branchline") and bool(tops) and whole
+
+    with Terminal(state=tmp_path / "state", columns=100, rows=30) as app:
+        app.wait_for("Sessions 0")
+        app.wait_for(aligned)
+        app.read(1)
+        assert aligned(app.screen())
 
 
 class Output:
