@@ -438,7 +438,7 @@ async def test_an_edit_by_hand_is_on_the_screen_with_the_time_it_took(
     tmp_path: Path, save: Any
 ) -> None:
     async with routing(tmp_path) as (app, pilot, _):
-        await shows(pilot, "● live r1", "watching", "not changed since the start")
+        await shows(pilot, "● live r1", "watching", "no edit from elsewhere yet")
         save(file_of(app), CONFIG.replace("per-channel-peer", "per-peer"))
         await shows(pilot, "● live r2", "ok in", "Revision 2 is in force: dmScope")
         save(file_of(app), "{ bindings: [,, }")

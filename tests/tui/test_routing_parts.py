@@ -246,7 +246,7 @@ def test_the_config_pane_says_how_the_file_stands_to_what_is_in_force() -> None:
     kept = [Revision(n, 0, f"reason {n}", "p", f"text {n}") for n in range(9, 0, -1)]
     listed = told(kept=kept, text="text 8")
     assert "●    8" in listed and "and 3 more" in listed and "reason 3" not in listed
-    assert reading_words(None) == "not changed since the start"
+    assert reading_words(None) == "no edit from elsewhere yet"
 
 
 def test_a_diff_is_drawn_line_by_line_and_harmlessly() -> None:

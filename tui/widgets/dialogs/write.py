@@ -72,7 +72,7 @@ class WriteDialog(Dialog[str | None]):
         self._glyphs = glyphs
         self._options = []
         if plan.edit.changes and where != MEMORY:
-            told = f"into {place}; comments and layout are kept"
+            told = f"comments and layout stay; into {place}"
             self._options.append(Option(WRITE, "write", told))
         if where != WRITE and plan.config is not None:
             stays = "stays as it is" if plan.edit.changes else "says so already"

@@ -59,7 +59,7 @@ class ConfigState(Struct, frozen=True):
 def reading_words(last: Reading | None) -> str:
     """`last reload 16:03:52 ok in 31 ms`."""
     if last is None:
-        return "not changed since the start"
+        return "no edit from elsewhere yet"
     clock = time.strftime("%H:%M:%S", time.localtime(last.when / 1000))
     said = "ok" if last.ok else "broken"
     return f"last reload {clock} {said} in {last.seconds * 1000:.0f} ms"
