@@ -66,12 +66,13 @@ class TwoApp(App[None]):
 async def test_only_what_changed_is_asked_for_its_lines() -> None:
     app = TwoApp()
     async with app.run_test(size=(40, 12)) as pilot:
-        await pilot.pause()
         left, right = app.screen.query(Lines)
+        await until(pilot, lambda: bool(left.asked and right.asked), "a frame")
+        await pilot.pause(0.2)
         for each in (left, right):
             each.asked.clear()
         left.change(3, 5)
-        await pilot.pause()
+        await until(pilot, lambda: bool(left.asked), "the next")
         assert left.asked == [3, 4]
         assert right.asked == []
 

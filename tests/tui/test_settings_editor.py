@@ -428,7 +428,7 @@ async def test_whatever_is_pressed_the_editor_goes_on_and_the_file_can_be_used(
             if number % 3 == 0:
                 await pilot.pause()
             if number % 25 == 0:
-                assert len(lines(app)) == size[1]
+                await until(pilot, lambda: len(lines(app)) == size[1], "a whole screen")
             assert app.is_running
         await pilot.pause()
         assert load_text(file_of(app), {}).config is not None
