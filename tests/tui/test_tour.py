@@ -224,6 +224,17 @@ async def test_where_there_is_little_room_only_the_next_step_is_told(tmp_path: P
         await shows(pilot, "→ Your own chat")
 
 
+async def test_on_a_low_screen_what_was_done_is_told_only_in_one_row(tmp_path: Path) -> None:
+    async with touring(tmp_path, (60, 20)) as (app, pilot, tour):
+        await pilot.press("f3")
+        await ticked(pilot, tour, "tree")
+        panel = app.screen.query_one(TourPanel)
+        await until(pilot, lambda: 0 < panel.size.height <= 3, "the panel, and room above it")
+        assert "✔ Each row" not in text(app)
+        await pilot.resize_terminal(60, 24)
+        await shows(pilot, "✔ Each row")
+
+
 async def test_an_ordinary_first_start_offers_the_demo_and_help(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot):
         await shows(pilot, "New here? F1 helps, and `branchline --demo`")

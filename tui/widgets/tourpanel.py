@@ -23,6 +23,9 @@ END = "That was the tour. `F8` puts it away; `^Q` leaves, and `branchline` alone
 SHORT = 16
 """Rows of a screen below which only what to do next is said."""
 
+ROOMY = 24
+"""Rows of a screen below which what was just done is told only where one row holds it."""
+
 _KEYS = ("F8 hide", "F9 skip")
 
 
@@ -100,7 +103,8 @@ class TourPanel(Widget):
             told = Content.assemble(
                 (f"{self._glyphs.yes} ", "$text-success bold"), _said(tour.last.told, self._glyphs)
             )
-            lines += told.stylize(MUTED, 2).wrap(width)
+            rows = told.stylize(MUTED, 2).wrap(width)
+            lines += rows if len(rows) == 1 or self.app.size.height >= ROOMY else []
         step = tour.current
         sign = f"{self._glyphs.arrow} " if step is not None else ""
         ask, names = (step.ask, step.keys) if step is not None else (END, END_KEYS)
