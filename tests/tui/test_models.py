@@ -4,11 +4,15 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
+from engine.agents.modelchange import ModelChange
+from engine.errors import SessionBusy
+from engine.turns.order import Order
 from tests.corpus import HOSTILE, raw_controls
 from tests.tui.driving import SMALL, TINY, WIDE, running, say, screen, seed, shows, until
 from tests.tui.shown import lines, text
@@ -267,6 +271,31 @@ async def test_several_sessions_change_with_a_preview_and_one_undo(state: Path) 
         assert await override(app, BOB) == "offline/echo-4k"
         undo_models(app)
         await shows(pilot, "no model was changed since the app was started; nothing to take back")
+
+
+async def test_what_could_not_be_taken_back_is_tried_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(state) as (app, pilot):
+        room = app.engine.models
+        app.model_change = await room.choose_for((ALICE, BOB), SMALLER)
+        change = room._change
+
+        async def refuse(order: Order, model: str | None, **options: Any) -> ModelChange:
+            if order.session_key == BOB:
+                raise SessionBusy("another program is writing it")
+            return await change(order, model, **options)
+
+        with monkeypatch.context() as busy:
+            busy.setattr(room, "_change", refuse)
+            undo_models(app)
+            await shows(pilot, "1 session as before", "another program")
+        assert (await override(app, ALICE), await override(app, BOB)) == (None, SMALLER)
+        app.clear_notifications()
+        undo_models(app)
+        await until(pilot, lambda: app.model_change is None, "the rest is taken up")
+        await shows(pilot, "1 session as before")
+        assert await override(app, BOB) is None
 
 
 async def test_the_preview_tells_what_would_not_fit_and_leaves_out(state: Path) -> None:

@@ -229,6 +229,10 @@ async def _undo(app: Home) -> None:
     done = await app.engine.models.undo(change)
     for _, failure in done.failures[:3]:
         app.fail(failure)
+    left = {key for key, _ in done.failures}
+    if left and app.model_change is None:  # to be tried again, unless another change came
+        kept = tuple(one for one in change.changes if one.session_key in left)
+        app.model_change = ManyChanged(kept)
     since = sum(not one.done for one in done.changes)
     told = f"{_sessions(len(done.made))} as before"
     told += f"; {_sessions(since)} got another model since and keep it" if since else ""
