@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.segment import Segment
-from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.app import App
 from textual.screen import Screen
 from textual.strip import Strip
@@ -50,5 +50,7 @@ class Glass:
 
     @property
     def wanted(self) -> list[list[Segment]]:
-        """What would stand on it, were the whole screen painted now."""
-        return [list(row.simplify()) for row in self._app.screen._compositor.render_strips()]
+        """What would stand on it, were the whole screen painted now, as Textual does."""
+        compositor = self._app.screen._compositor
+        chops = Compositor._render_chops(compositor, compositor.size.region, lambda y: True)
+        return [list(Strip.join(line.values()).simplify()) for line in chops]

@@ -77,6 +77,34 @@ async def test_only_what_changed_is_asked_for_its_lines() -> None:
         assert right.asked == []
 
 
+class Covered(Two):
+    CSS = """
+    Covered { layers: below above; }
+    #left { layer: below; width: 20; }
+    #right { layer: above; width: 10; height: 4; offset: 4 2; }
+    """
+
+
+async def test_what_is_covered_is_not_asked_for() -> None:
+    app = TwoApp()
+    async with app.run_test(size=(40, 12)) as pilot:
+        await app.push_screen(Covered())
+        await pilot.pause()
+        left, right = app.screen.query(Lines)
+        glass = Glass(app)
+        app.screen.refresh()
+        await settled(pilot, glass, [])
+        for each in (left, right):
+            each.asked.clear()
+        right.refresh()
+        await pilot.pause()
+        assert right.asked == [0, 1, 2, 3]
+        assert left.asked == []
+        left.change(1, 4)
+        await settled(pilot, glass, [])
+        assert left.asked[:3] == [1, 2, 3]
+
+
 async def test_what_is_painted_in_parts_is_what_would_be_painted_whole() -> None:
     app = TwoApp()
     async with app.run_test(size=(40, 12)) as pilot:
