@@ -80,7 +80,7 @@ def test_the_file_opens_in_an_editor_at_the_binding_and_what_was_saved_is_live(
         edit(terminal)
         assert noted.read_text() == f"+3 {file}"
         terminal.press("u")
-        terminal.wait_for("Undo config change")
+        terminal.wait_for("Enter do it")
         terminal.press("\r")
         terminal.wait_for(lambda shown: "✖ config" not in shown and "live r2" in shown)
         assert "sessoin" not in file.read_text()
