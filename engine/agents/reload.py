@@ -29,6 +29,7 @@ from engine.config.revisions import (
 )
 from engine.config.schema import Config, DmScope
 from engine.config.secrets import redact
+from engine.config.settled import read_settled
 from engine.config.watch import watch_file
 from engine.disk import Disk
 from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
@@ -39,10 +40,6 @@ from engine.turns.order import Setup
 from engine.turns.request import in_thread
 
 __all__ = ["ConfigRoom", "Plan", "Reading"]
-
-GRACE_SECONDS, MAX_READS = 0.1, 20
-"""A file that cannot be used is read again after this long, and how often while it goes on
-changing: its writer may not be done."""
 
 
 class ConfigRoom:
@@ -207,7 +204,7 @@ class ConfigRoom:
         """
         async with self._turn:
             start = time.monotonic()  # real time: it is the reading's that counts
-            loaded = await self._read_settled()
+            loaded = await read_settled(self._read, self._seen)
             if (loaded.text, loaded.problems) == self._seen:
                 return False
             self._seen = loaded.text, loaded.problems
@@ -221,20 +218,8 @@ class ConfigRoom:
                     self._publish(Noticed(problem))
             return True
 
-    async def _read_settled(self) -> Loaded:
-        """The file; one that cannot be used only after it was the same twice."""
-        import anyio
-
-        loaded = await in_thread(load_config, self._disk, self.path, self._environ)
-        for _ in range(MAX_READS):
-            if loaded.config is not None or (loaded.text, loaded.problems) == self._seen:
-                break
-            await anyio.sleep(GRACE_SECONDS)  # real time: it is the writer's that counts
-            before = loaded
-            loaded = await in_thread(load_config, self._disk, self.path, self._environ)
-            if (loaded.text, loaded.problems) == (before.text, before.problems):
-                break
-        return loaded
+    async def _read(self) -> Loaded:
+        return await in_thread(load_config, self._disk, self.path, self._environ)
 
     def _broken(self, loaded: Loaded) -> None:
         self._settings.mark(loaded.problems, standing=True)

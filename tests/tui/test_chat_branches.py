@@ -33,11 +33,11 @@ async def leaf(app: BranchlineApp) -> str | None:
 
 @asynccontextmanager
 async def conversing(
-    state: Path, more: Sequence[dict[str, Any]] = ()
+    state: Path, more: Sequence[dict[str, Any]] = (), *, paced: bool = True
 ) -> AsyncIterator[tuple[BranchlineApp, Pilot[None]]]:
     """The conversation of the same session, the block cursor on its last message."""
     write(state, [*orders(), *more])
-    async with running(state) as (app, pilot):
+    async with running(state, paced=paced) as (app, pilot):
         screen(app).open_session(KEY)
         await until(pilot, lambda: screen(app).chat.ref == KEY)
         await until(pilot, lambda: screen(app).chat.view is not None, "the session")
@@ -136,7 +136,7 @@ async def test_a_session_is_compacted_from_the_conversation(tmp_path: Path) -> N
         role = "assistant" if number % 2 else "user"
         more.append(said(f"z{number}", above, role, f"many words {number} " * 40))
         above = f"z{number}"
-    async with conversing(tmp_path, more) as (app, pilot):
+    async with conversing(tmp_path, more, paced=False) as (app, pilot):
         await pilot.press("c")
         await shows(pilot, "Enter accept · e edit · Esc cancel")
         await pilot.press("enter")
