@@ -146,6 +146,8 @@ class BranchlineApp(Home):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.InputEvent):
+            if not self.screen_stack:
+                return  # the app has ended, and nothing is left that it could mean
             self._broom.key_came()
         if isinstance(event, events.Key) and not event.is_forwarded:
             await self._key_order.take(event)

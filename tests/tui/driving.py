@@ -26,6 +26,10 @@ class Hand(Pilot[None]):
 
     async def press(self, *keys: str) -> None:
         await super().press(*keys)
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Wait until no key is held back."""
         app = self.app
         assert isinstance(app, BranchlineApp)
         while app._key_order.holds and app.is_running:
@@ -49,6 +53,9 @@ async def running(
             await until(pilot, lambda: screen(app).chat.ref != "" and app.is_running)
             await pilot.pause()
             yield app, pilot
+            await pilot.rest()  # Textual ends an app in a test without looking at its keys
+            if app.is_running:
+                await pilot.pause()
 
 
 def screen(app: BranchlineApp) -> SessionsScreen:
