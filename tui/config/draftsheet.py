@@ -14,15 +14,15 @@ from engine.config.entries import written_at
 from engine.config.keypath import MISSING
 from engine.config.scan import KeyPath
 from engine.config.shape import shape_at
-from engine.errors import BranchlineError, ConfigError, EditRefused, Problem
+from engine.errors import ConfigError, EditRefused, Problem
 from engine.text import safe_line
 from engine.values import replace
 from tui.behind.configrows import Entry, agents_of, entries_of, trail
 from tui.config.configwork import offer
 from tui.config.draft import Draft, Step
 from tui.config.entryforms import Asked, BadAnswer, remarks_of
+from tui.config.inturn import InTurn
 from tui.home import Home
-from tui.later import later
 from tui.widgets.dialogs.entryform import EntryForm, Remark
 from tui.widgets.dialogs.sheet import Sheet
 from tui.widgets.rowlist import RowList
@@ -55,9 +55,8 @@ class DraftSheet(Sheet):
         self._came: list[KeyPath] = []
         self._drawn = path
         self._wanted = at
-        self._busy = asyncio.Lock()
+        self._turns = InTurn(self, self._look)
         self._said = ""
-        self._undone = 0
         self._known: tuple[str | None, Sequence[Problem]] = (None, ())
 
     def on_mount(self) -> None:
@@ -70,28 +69,16 @@ class DraftSheet(Sheet):
     @property
     def at_rest(self) -> bool:
         """Whether all that was begun is done, and drawn."""
-        return not self._undone
+        return self._turns.at_rest
 
     def act(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something after what is being done, then draw anew; errors are told."""
-
-        async def run() -> None:
-            try:
-                async with self._busy:
-                    try:
-                        await work()
-                    except BranchlineError as error:
-                        self.home.fail(error)
-                    if self.is_attached:
-                        await self._look()
-            finally:
-                self._undone -= 1
-
-        self._undone += 1
-        later(self, run, group="act", exclusive=False)
+        self._turns.act(work)
 
     async def _look(self) -> None:
         """Draw what the draft says here."""
+        if not self.is_attached:
+            return
         self.value = (await asyncio.to_thread(read_document, self.draft.text)).value or {}
         while self.path and not self._stands(self.path):
             self.path = self.path[:-1]

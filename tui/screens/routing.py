@@ -142,7 +142,7 @@ class RoutingScreen(RoutingActions):
         self._due = True
 
         async def run() -> None:
-            async with self._busy:
+            async with self.turns.lock:
                 self._due = False
                 await self.look()
 

@@ -1,7 +1,7 @@
 """What a person does on the Routing screen: a draft of changes, and what becomes of it.
 
 Nothing is in force or in the file before the person has seen the difference and what it moves.
-One thing is done at a time (`_busy`), so keys pressed quickly are carried out in their order.
+One thing is done at a time (`turns`), so keys pressed quickly are carried out in their order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tui.behind.scopes import SCOPES
 from tui.config import configwork
 from tui.config.draft import Draft, Step
 from tui.config.editor import AGENTS, open_editor
-from tui.later import later
+from tui.config.inturn import InTurn
 from tui.screens.routing_panes import RoutingPanes
 from tui.widgets.dialogs.ask import Ask
 from tui.widgets.routing.scopepane import ScopePane
@@ -44,34 +44,20 @@ class RoutingActions(RoutingPanes):
 
     def __init__(self) -> None:
         super().__init__()
-        self._busy = asyncio.Lock()
-        self._undone = 0
+        self.turns = InTurn(self, self.look)
 
     @property
     def at_rest(self) -> bool:
         """Whether all that was begun is done, and drawn."""
-        return not self._undone and not self._busy.locked()
+        return self.turns.at_rest
 
     async def look(self) -> None:
-        """Read what file and force say, and draw it. The caller holds `_busy`."""
+        """Read what file and force say, and draw it. The caller holds `turns.lock`."""
         raise NotImplementedError
 
     def act(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something after what is being done, then look anew; errors of the engine are told."""
-
-        async def run() -> None:
-            try:
-                async with self._busy:
-                    try:
-                        await work()
-                    except BranchlineError as error:
-                        self.home.fail(error)
-                    await self.look()
-            finally:
-                self._undone -= 1
-
-        self._undone += 1
-        later(self, run, group="act", exclusive=False)
+        self.turns.act(work)
 
     @property
     def row(self) -> BindingRow | None:
